@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# ncgate. `make help` lists what can be made.
+#
+# On an arm64 host with the libraries of docs/building.md, `make && make install`
+# builds natively. Everything that needs an emulated host or Debian 13's tools
+# (demo, check, check-vm, bench, fuzz) runs in a tool root that it makes itself;
+# see tests/toolroot.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+VERSION := 0.1.0
+
+# Which machine the result is for: the one at hand, or ARCH=arm64 from anywhere.
+HOST_ARCH := $(shell uname -m | sed 's/aarch64/arm64/;s/x86_64/x86/')
+ARCH ?= $(HOST_ARCH)
+OUT := build/$(ARCH)
+
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS_COMPILE ?= aarch64-linux-gnu-
+PKG_CONFIG ?= PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig pkg-config
+endif
+CC := $(CROSS_COMPILE)gcc
+AR := $(CROSS_COMPILE)ar
+PKG_CONFIG ?= pkg-config
+CLANG ?= $(firstword $(shell command -v clang-19 clang-20 clang))
+BPFTOOL ?= bpftool
+# The kernel whose types vmlinux.h shows. CO-RE adapts the result to others.
+VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
+
+PREFIX ?= /usr
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+LIBS := libbpf libmicrohttpd gnutls jansson libpci libsystemd
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
+	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
+	$(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
+ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS))
+# The programs are for arm64 whatever machine the rest is built for.
+BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_arm64 \
+	-Wall -Werror -Wno-unused-function -Ibpf -I$(OUT)/bpf
+
+BPF_OBJECTS := policy observe walk
+MAINS := ncgated ncgate
+MODULES := $(filter-out $(MAINS),$(basename $(notdir $(wildcard userspace/*.c))))
+SKELETONS := $(BPF_OBJECTS:%=$(OUT)/bpf/%.skel.h)
+
+.PHONY: all
+all: $(MAINS:%=$(OUT)/bin/%)
+
+.PHONY: help
+help:
+	@echo 'make                 build ncgated and ncgate for this arm64 host'
+	@echo 'make install         install them (DESTDIR=, PREFIX=)'
+	@echo 'make demo            the main job on an emulated arm64 host'
+	@echo 'make check           all tests'
+	@echo 'make check-unit      the tests that need no emulated host'
+	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1 CPU=max GIC=3 CASES='
+	@echo 'make clean           remove build/'
+
+# ---------------------------------------------------------------- BPF
+
+$(OUT)/bpf/vmlinux.h: $(VMLINUX_BTF)
+	$(call say,BTF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) btf dump file $< format c > $@
+
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(OUT)/bpf/vmlinux.h
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(Q)$(BPFTOOL) gen object $@ $@.tmp
+	@rm -f $@.tmp
+
+$(OUT)/bpf/%.skel.h: $(OUT)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# ---------------------------------------------------------------- userspace
+
+$(OUT)/obj/%.o: userspace/%.c $(wildcard userspace/*.h bpf/abi.h bpf/decide.h) $(SKELETONS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(OUT)/libncg.a: $(MODULES:%=$(OUT)/obj/%.o)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/bin/%: $(OUT)/obj/%.o $(OUT)/libncg.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $^ $(ALL_LIBS) -o $@
+
+.PRECIOUS: $(OUT)/obj/%.o $(OUT)/bpf/%.bpf.o $(OUT)/bpf/%.skel.h
+
+.PHONY: install
+install: all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(OUT)/bin/ncgated
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/bin/ncgate
+	install -D -m 644 packaging/systemd/ncgated.service \
+		$(DESTDIR)$(UNITDIR)/ncgated.service
+	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
+		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
+	install -d -m 750 $(DESTDIR)/var/log/ncgate
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+# ---------------------------------------------------------------- tests
+
+include tests/tests.mk

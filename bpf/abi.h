@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What BPF and user space say to each other: the compiled policy, the events,
+ * the counters and the walk's requests. The one shared header; it needs only
+ * fixed-width types, so it compiles against vmlinux.h, against <linux/types.h>
+ * and natively in unit tests.
+ *
+ * Every structure here is part of the pinned state. A change of any of them
+ * raises NCG_LAYOUT, and a daemon that finds pins of another layout refuses
+ * them instead of reading them wrong.
+ */
+#ifndef NCGATE_ABI_H
+#define NCGATE_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define NCG_LAYOUT 1
+
+#define NCG_PATH_LEN 64 /* policy file names in events, NUL included */
+#define NCG_COMM_LEN 16 /* TASK_COMM_LEN */
+#define NCG_SHA256_LEN 32
+
+/* ------------------------------------------------------------ memory types */
+
+/*
+ * What a stage-2 leaf allows, from its MemAttr field: Arm ARM (DDI 0487),
+ * "Stage 2 memory type and Cacheability attributes". NCG_MT_OTHER is every
+ * encoding that KVM does not use (mixed inner and outer, reserved).
+ */
+enum ncg_memtype {
+	NCG_MT_NORMAL_WB,
+	NCG_MT_NORMAL_NC,
+	NCG_MT_NORMAL_WT,
+	NCG_MT_DEVICE_nGnRnE,
+	NCG_MT_DEVICE_nGnRE,
+	NCG_MT_DEVICE_nGRE,
+	NCG_MT_DEVICE_GRE,
+	NCG_MT_OTHER,
+	NCG_MT_NR,
+};
+
+/* ------------------------------------------------------------------ policy */
+
+enum ncg_verdict {
+	NCG_VERDICT_NONE,  /* no policy loaded: abstain */
+	NCG_VERDICT_ALLOW, /* Normal-NC may be mapped */
+	NCG_VERDICT_DENY,  /* Device-nGnRE only */
+	NCG_VERDICT_NR,
+};
+
+enum ncg_reason {
+	NCG_REASON_NO_POLICY, /* nothing loaded: the kernel's default holds */
+	NCG_REASON_RULE,
+	NCG_REASON_DEFAULT, /* no rule matched: the policy's `default` */
+	NCG_REASON_NR,
+};
+
+enum ncg_mode {
+	NCG_MODE_AUDIT, /* decide, record, abstain */
+	NCG_MODE_ENFORCE,
+	NCG_MODE_NR,
+};
+
+enum ncg_grade {
+	NCG_GRADE_NONE, /* decided and recorded only */
+	NCG_GRADE_TRAP, /* BAR mmap refused, the VMM traps accesses */
+	NCG_GRADE_HOOK, /* vfio_pci_uncached_policy() answered */
+	NCG_GRADE_NR,
+};
+
+/*
+ * All that a rule can match, as one value of whole 64-bit words. A rule is a
+ * value and a mask; rules with the same mask share one hash look-up. In a mask
+ * every bit that counts is 1, so the value is ANDed with it word by word. A new
+ * kind of match is a new member here and nothing else in the decider.
+ */
+struct ncg_tuple {
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	__u32 class_code; /* base, sub, interface: bits 23..0 */
+	__u32 bar;        /* region index, 0 to 5 */
+	__u32 domain;
+	__u8 bus;
+	__u8 devfn; /* PCI_DEVFN(): slot 7..3, function 2..0 */
+	__u16 zero; /* keeps the words whole; always 0 */
+	__u64 uid;  /* of the task that maps, in the initial user namespace */
+};
+
+#define NCG_TUPLE_WORDS (sizeof(struct ncg_tuple) / sizeof(__u64))
+
+/*
+ * One compiled policy is one hash map, so that one pointer swap replaces it
+ * whole. Its keys are of four kinds:
+ *   HEAD, index 0        the header
+ *   MASK, index m        the mask of lookup m, m < head.masks
+ *   FILE, index f        the name of policy file f
+ *   RULE, index m        tuple = value ANDed with mask m
+ */
+enum ncg_pkind {
+	NCG_PKIND_HEAD = 1,
+	NCG_PKIND_MASK,
+	NCG_PKIND_FILE,
+	NCG_PKIND_RULE,
+};
+
+struct ncg_pkey {
+	__u32 kind; /* enum ncg_pkind */
+	__u32 index;
+	struct ncg_tuple tuple; /* zero but for RULE */
+};
+
+struct ncg_phead {
+	__u64 generation; /* 1 for the first policy ever loaded, then rising */
+	__u32 mode;       /* enum ncg_mode */
+	__u32 fallback;   /* the `default` line: enum ncg_verdict */
+	__u32 masks;
+	__u32 rules;
+	__u8 sha256[NCG_SHA256_LEN]; /* of the policy's text, files in order read */
+};
+
+struct ncg_prule {
+	__u32 order; /* position in the policy, first is 0: the least wins */
+	__u32 line;
+	__u16 file;
+	__u8 verdict; /* enum ncg_verdict */
+	__u8 zero;
+};
+
+union ncg_pvalue {
+	struct ncg_phead head;
+	struct ncg_tuple mask;
+	char file[NCG_PATH_LEN];
+	struct ncg_prule rule;
+};
+
+/* Bounds the decider's loop; a policy with more distinct masks is refused. */
+#define NCG_MASKS_MAX 64
+#define NCG_RULES_MAX 65536
+#define NCG_FILES_MAX 256
+
+/* What was decided, and why. Names the policy by itself, not by reference. */
+struct ncg_decision {
+	__u64 generation;
+	__u32 verdict; /* enum ncg_verdict */
+	__u32 reason;  /* enum ncg_reason */
+	__u32 mode;    /* enum ncg_mode */
+	__u32 grade;   /* enum ncg_grade */
+	__u32 line;    /* 0 unless reason is RULE */
+	__u32 zero;
+	__u8 sha256[NCG_SHA256_LEN];
+	char file[NCG_PATH_LEN]; /* empty unless reason is RULE */
+};
+
+/* ------------------------------------------------------------------ events */
+
+enum ncg_event_type {
+	NCG_EVENT_DECISION = 1, /* struct ncg_event_decision */
+	NCG_EVENT_BAR_MMAP,     /* struct ncg_event_bar_mmap */
+	NCG_EVENT_STAGE2_FIRST, /* struct ncg_event_stage2: first map by type */
+	NCG_EVENT_VM_CREATE,    /* struct ncg_event_vm */
+	NCG_EVENT_VM_DESTROY,   /* struct ncg_event_vm */
+};
+
+/*
+ * seq rises by one for each event, lost ones included: a jump is a loss, and
+ * its size is how many.
+ */
+struct ncg_event {
+	__u64 seq;
+	__u64 boot_ns; /* CLOCK_BOOTTIME */
+	__u32 type;    /* enum ncg_event_type */
+	__u32 size;    /* of the whole event, in bytes */
+};
+
+struct ncg_task {
+	__u32 pid; /* thread group id, initial pid namespace */
+	__u32 uid; /* initial user namespace */
+	__u64 start_boot_ns; /* of the thread group leader, CLOCK_BOOTTIME */
+	__u64 cgroup_id;     /* cgroup v2 */
+	char comm[NCG_COMM_LEN];
+};
+
+struct ncg_pci {
+	__u32 domain;
+	__u8 bus;
+	__u8 devfn;
+	__u8 revision;
+	__u8 zero;
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	__u32 class_code;
+	__u32 bar;
+	__u64 bar_start; /* host-physical, bytes */
+	__u64 bar_size;  /* bytes; 0 where the BAR is unassigned */
+};
+
+struct ncg_event_decision {
+	struct ncg_event event;
+	struct ncg_task task;
+	struct ncg_pci pci;
+	struct ncg_decision decision;
+	__u64 offset; /* of the mapping within the BAR, bytes */
+	__u64 length; /* of the mapping, bytes */
+};
+
+/* What the driver's mmap did; sees every vfio-pci BAR, hook or no hook. */
+struct ncg_event_bar_mmap {
+	struct ncg_event event;
+	struct ncg_task task;
+	struct ncg_pci pci;
+	__u64 offset;
+	__u64 length;
+	__s32 result;  /* 0 or -errno */
+	__u32 granted; /* 1: the VMA carries VM_ALLOW_ANY_UNCACHED */
+};
+
+/*
+ * The first successful map of one memory type at one host-physical address
+ * block for one VM; RAM (NCG_MT_NORMAL_WB) makes no events.
+ */
+struct ncg_event_stage2 {
+	struct ncg_event event;
+	struct ncg_task task;
+	__u64 vm;   /* an opaque id, equal for all events of one VM */
+	__u64 ipa;  /* guest-physical, bytes */
+	__u64 phys; /* host-physical, bytes */
+	__u64 size; /* bytes */
+	__u32 memtype; /* enum ncg_memtype */
+	__u32 zero;
+};
+
+struct ncg_event_vm {
+	struct ncg_event event;
+	struct ncg_task task;
+	__u64 vm;
+};
+
+/* ---------------------------------------------------------------- counters */
+
+/* Indices of the `sequences` map. */
+enum ncg_sequence {
+	NCG_SEQUENCE_EVENT,   /* the last event number given out */
+	NCG_SEQUENCE_VM,      /* the last VM id given out */
+	NCG_SEQUENCE_DRAINED, /* the daemon has dealt with all events up to this */
+	NCG_SEQUENCE_NR,
+};
+
+/*
+ * Host-physical address -> device and BAR. BARs are powers of two and aligned to
+ * their size, so each is one prefix of a trie; the daemon fills it.
+ */
+struct ncg_bar_key {
+	__u32 prefix;     /* bits */
+	__u8 address[8]; /* big endian */
+};
+
+/* The trie's value: domain 63..32, bus 31..24, devfn 23..16, BAR 15..0. */
+#define NCG_BAR_ID(domain, bus, devfn, bar) \
+	((__u64)(domain) << 32 | (__u64)(bus) << 24 | (__u64)(devfn) << 16 | (__u64)(bar))
+
+/* Per-CPU sums, indices of the `counters` map. */
+enum ncg_counter {
+	NCG_CTR_DECISIONS_ALLOW,
+	NCG_CTR_DECISIONS_DENY,
+	NCG_CTR_DECISIONS_NONE,
+	NCG_CTR_BAR_MMAPS_GRANTED,
+	NCG_CTR_BAR_MMAPS_WITHHELD,
+	NCG_CTR_BAR_MMAPS_FAILED,
+	NCG_CTR_STAGE2_MAPS_NORMAL_WB,
+	NCG_CTR_STAGE2_MAPS_NORMAL_NC,
+	NCG_CTR_STAGE2_MAPS_DEVICE_nGnRE,
+	NCG_CTR_STAGE2_MAP_FAILURES,
+	NCG_CTR_VMS_CREATED,
+	NCG_CTR_VMS_DESTROYED,
+	NCG_CTR_EVENTS_LOST,
+	NCG_CTR_NR,
+};
+
+/* -------------------------------------------------------------------- walk */
+
+/*
+ * One VM as the kernel's list shows it. Addresses that start with k_ are the
+ * kernel's and never leave the daemon.
+ */
+struct ncg_vm {
+	__u64 k_kvm;
+	__u64 linear_offset; /* virtual = physical + this, for the linear map */
+	__u64 pgd_phys;
+	__u64 vtcr;      /* VTCR_EL2 as KVM keeps it */
+	__u64 hcr;       /* HCR_EL2 of the first vCPU; 0 while there is none */
+	__u32 ia_bits;   /* input (guest-physical) address size */
+	__s32 start_level; /* -1 to 2 */
+	__u32 pid;       /* thread group that owns the VM's address space; 0: gone */
+	__u32 vcpus;     /* online */
+	__u64 start_boot_ns;
+};
+
+#define NCG_VMS_MAX 4096
+
+struct ncg_vms_request {
+	__u32 count; /* out: VMs written to the `vms` map */
+	__u32 truncated; /* out: 1 when the list was longer than the map */
+};
+
+/*
+ * A table page to be copied: user space writes requests 0..count-1 into the
+ * `walk_requests` map, BPF copies page i to element i of `walk_pages`. After the
+ * copy the entry that pointed to the table is read again; where it changed, the
+ * copy may be of a freed page and is marked so.
+ */
+struct ncg_walk_request {
+	__u64 table;  /* virtual address of the table page */
+	__u64 parent; /* virtual address of the entry that points to it; 0: a root */
+	__u64 expect; /* that entry's value when it was read */
+	__s32 status; /* out: 0, -EFAULT (unreadable), -ESTALE (entry changed) */
+	__u32 zero;
+};
+
+#define NCG_WALK_BATCH 256
+
+struct ncg_walk_batch {
+	__u32 count;
+	__u32 zero;
+};
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between the kernels that the programs load on, each with
+ * where it comes from and when it can go. Nothing outside this file asks which
+ * kernel it runs on. Owns no state; what a kernel lacks reads as 0.
+ */
+#ifndef NCGATE_COMPAT_BPF_H
+#define NCGATE_COMPAT_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/*
+ * vfio is a module on distribution kernels, so its types are not in vmlinux.h;
+ * libbpf finds them in the module's own BTF.
+ */
+struct vfio_device___ncg {
+	struct device *dev;
+} __attribute__((preserve_access_index));
+
+/* VFIO_PCI_OFFSET_SHIFT in include/linux/vfio_pci_core.h. */
+#define NCG_VFIO_PCI_OFFSET_SHIFT 40
+
+/*
+ * VM_ALLOW_ANY_UNCACHED: bit 39 of vm_flags since v6.9 (8c47ce3e1d2c "KVM: arm64:
+ * Set io memory s2 pte as normalnc for vfio pci device"). First a macro, later a
+ * member of an enum without a name: BTF shows neither, so the number stands here
+ * and the tests hold it against every supported kernel. Before v6.9 no kernel
+ * sets the bit.
+ */
+#define NCG_VM_ALLOW_ANY_UNCACHED (1ULL << 39)
+
+static __always_inline bool compat_vma_any_uncached(struct vm_area_struct *vma)
+{
+	return BPF_CORE_READ(vma, vm_flags) & NCG_VM_ALLOW_ANY_UNCACHED;
+}
+
+/*
+ * KVM_PGTABLE_PROT_DEVICE and _NORMAL_NC moved by one bit when execute was split
+ * by privilege (between v6.12 and v7.3). A constant from vmlinux.h would count
+ * RAM as device memory; CO-RE puts the running kernel's value in. NORMAL_NC does
+ * not exist before v6.9.
+ */
+enum kvm_pgtable_prot___ncg {
+	KVM_PGTABLE_PROT_DEVICE___ncg = 8,
+	KVM_PGTABLE_PROT_NORMAL_NC___ncg = 16,
+};
+
+static __always_inline bool compat_prot_device(__u64 prot)
+{
+	return prot & bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
+					  KVM_PGTABLE_PROT_DEVICE___ncg);
+}
+
+static __always_inline bool compat_prot_normal_nc(__u64 prot)
+{
+	if (!bpf_core_enum_value_exists(enum kvm_pgtable_prot___ncg,
+					KVM_PGTABLE_PROT_NORMAL_NC___ncg))
+		return false;
+	return prot & bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
+					  KVM_PGTABLE_PROT_NORMAL_NC___ncg);
+}
+
+/*
+ * VTCR_EL2 moved from struct kvm_arch to struct kvm_s2_mmu in v6.8
+ * (fe49fd940e22 "KVM: arm64: Move VTCR_EL2 into struct s2_mmu"). Can go with the
+ * last kernel before that.
+ */
+struct kvm_arch___old {
+	u64 vtcr;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 compat_vtcr(struct kvm *kvm)
+{
+	struct kvm_arch___old *old = (void *)__builtin_preserve_access_index(&kvm->arch);
+
+	if (bpf_core_field_exists(kvm->arch.mmu.vtcr))
+		return BPF_CORE_READ(kvm, arch.mmu.vtcr);
+	if (bpf_core_field_exists(old->vtcr))
+		return BPF_CORE_READ(old, vtcr);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps that the deciders and observers share with each other and with the
+ * daemon, pinned by name so that they outlive all of them. The daemon creates
+ * and replaces the policy; the programs own everything else.
+ */
+#ifndef NCGATE_MAPS_BPF_H
+#define NCGATE_MAPS_BPF_H
+
+#include "abi.h"
+
+/*
+ * One compiled policy: struct ncg_pkey -> union ncg_pvalue, by size because clang
+ * emits no full types for an inner map. max_entries of the real ones follows the
+ * rules.
+ */
+struct ncg_policy_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct ncg_pkey));
+	__uint(value_size, sizeof(union ncg_pvalue));
+};
+
+/* The policy in force: one slot, replaced by one pointer store. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(values, struct ncg_policy_map);
+} policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} events SEC(".maps");
+
+/*
+ * The last event number and the last VM id given out; the last event that the
+ * daemon has dealt with.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NCG_SEQUENCE_NR);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} sequences SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NCG_CTR_NR);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} counters SEC(".maps");
+
+#endif

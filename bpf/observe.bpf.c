@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Observes what the driver and KVM did: each mmap of a vfio-pci BAR, each
+ * stage-2 map by memory type, and the life of VMs. Decides nothing and changes
+ * nothing; a missed observation is a lost event, which is counted.
+ */
+#include "event.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile __u32 page_shift = 12;
+
+/* Filled by the daemon from sysfs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_bar_key);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bars SEC(".maps");
+
+/* struct kvm * -> id. Ids are never used twice, addresses are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vm_ids SEC(".maps");
+
+/* What has been reported as a first mapping. Forgetting only repeats one. */
+struct seen_key {
+	__u64 vm;
+	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
+	__u64 memtype;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct seen_key);
+	__type(value, __u8);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} seen SEC(".maps");
+
+SEC("fexit/vfio_pci_core_mmap")
+int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
+{
+	__u64 pgoff = BPF_CORE_READ(vma, vm_pgoff);
+	__u64 index = pgoff >> (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift);
+	__u64 mask = (1ULL << (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift)) - 1;
+	struct ncg_event_bar_mmap *event;
+	struct device *dev;
+	bool granted;
+
+	if (index >= 6)
+		return 0;
+	granted = ret == 0 && compat_vma_any_uncached(vma);
+	if (ret)
+		count(NCG_CTR_BAR_MMAPS_FAILED);
+	else if (granted)
+		count(NCG_CTR_BAR_MMAPS_GRANTED);
+	else
+		count(NCG_CTR_BAR_MMAPS_WITHHELD);
+
+	event = event_reserve(NCG_EVENT_BAR_MMAP, sizeof(*event));
+	if (!event)
+		return 0;
+	dev = BPF_CORE_READ(core, dev);
+	fill_task(&event->task);
+	fill_pci(&event->pci, (void *)dev - bpf_core_field_offset(struct pci_dev, dev), index);
+	event->offset = (pgoff & mask) << page_shift;
+	event->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+	event->result = ret;
+	event->granted = granted;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline __u64 vm_id(__u64 kvm)
+{
+	__u64 *known = bpf_map_lookup_elem(&vm_ids, &kvm);
+	__u64 id;
+
+	if (known)
+		return *known;
+	/* A VM from before these programs were attached. */
+	id = next_in_sequence(NCG_SEQUENCE_VM);
+	bpf_map_update_elem(&vm_ids, &kvm, &id, BPF_NOEXIST);
+	known = bpf_map_lookup_elem(&vm_ids, &kvm);
+	return known ? *known : id;
+}
+
+static __always_inline __u64 where_is(__u64 phys)
+{
+	struct ncg_bar_key key = { .prefix = 64 };
+	__u64 be = __builtin_bswap64(phys), *bar;
+
+	__builtin_memcpy(key.address, &be, sizeof(be));
+	bar = bpf_map_lookup_elem(&bars, &key);
+	return bar ? *bar : phys >> 30;
+}
+
+SEC("fexit/kvm_pgtable_stage2_map")
+int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 phys, __u64 prot,
+	     void *mc, __u64 flags, int ret)
+{
+	struct ncg_event_stage2 *event;
+	struct seen_key key = {};
+	struct kvm_arch *arch;
+	__u8 one = 1;
+
+	if (ret) {
+		count(NCG_CTR_STAGE2_MAP_FAILURES);
+		return 0;
+	}
+	if (compat_prot_normal_nc(prot)) {
+		count(NCG_CTR_STAGE2_MAPS_NORMAL_NC);
+		key.memtype = NCG_MT_NORMAL_NC;
+	} else if (compat_prot_device(prot)) {
+		count(NCG_CTR_STAGE2_MAPS_DEVICE_nGnRE);
+		key.memtype = NCG_MT_DEVICE_nGnRE;
+	} else {
+		count(NCG_CTR_STAGE2_MAPS_NORMAL_WB);
+		return 0;
+	}
+
+	arch = BPF_CORE_READ(pgt, mmu, arch);
+	key.vm = vm_id((__u64)arch - bpf_core_field_offset(struct kvm, arch));
+	key.where = where_is(phys);
+	if (bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST))
+		return 0;
+
+	event = event_reserve(NCG_EVENT_STAGE2_FIRST, sizeof(*event));
+	if (!event) {
+		/* Not reported, so not seen: the next map of it reports. */
+		bpf_map_delete_elem(&seen, &key);
+		return 0;
+	}
+	fill_task(&event->task);
+	event->vm = key.vm;
+	event->ipa = addr;
+	event->phys = phys;
+	event->size = size;
+	event->memtype = key.memtype;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("fexit/kvm_arch_init_vm")
+int BPF_PROG(vm_create, struct kvm *kvm, unsigned long type, int ret)
+{
+	__u64 k = (__u64)kvm, id;
+	struct ncg_event_vm *event;
+
+	if (ret)
+		return 0;
+	id = next_in_sequence(NCG_SEQUENCE_VM);
+	bpf_map_update_elem(&vm_ids, &k, &id, BPF_ANY);
+	count(NCG_CTR_VMS_CREATED);
+	event = event_reserve(NCG_EVENT_VM_CREATE, sizeof(*event));
+	if (!event)
+		return 0;
+	fill_task(&event->task);
+	event->vm = id;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("fentry/kvm_arch_destroy_vm")
+int BPF_PROG(vm_destroy, struct kvm *kvm)
+{
+	__u64 k = (__u64)kvm, id = vm_id(k);
+	struct ncg_event_vm *event;
+
+	bpf_map_delete_elem(&vm_ids, &k);
+	count(NCG_CTR_VMS_DESTROYED);
+	event = event_reserve(NCG_EVENT_VM_DESTROY, sizeof(*event));
+	if (!event)
+		return 0;
+	fill_task(&event->task);
+	event->vm = id;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}

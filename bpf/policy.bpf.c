@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Decides for each mmap of a vfio-pci BAR whether the VMA may carry
+ * VM_ALLOW_ANY_UNCACHED, by the policy in force, and reports every decision.
+ * Keeps no state. Fails open to the kernel: with no policy, or in audit mode, it
+ * abstains and the kernel's own default holds.
+ */
+#include "event.bpf.h"
+
+static __always_inline void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
+{
+	return bpf_map_lookup_elem(map, key);
+}
+
+#include "decide.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Log2 of the page size; set before loading. */
+const volatile __u32 page_shift = 12;
+
+/* What each CPU decides in: too large for the stack. Not shared, not pinned. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ncg_event_decision);
+} scratch SEC(".maps");
+
+static __always_inline __u32 decide(struct pci_dev *pdev, __u32 bar, struct vm_area_struct *vma,
+				    __u32 grade)
+{
+	struct ncg_event_decision *s, *event;
+	struct ncg_tuple tuple = {};
+	__u64 pages_mask, verdict;
+	__u32 zero = 0, mode;
+	void *map;
+
+	s = bpf_map_lookup_elem(&scratch, &zero);
+	if (!s)
+		return NCG_VERDICT_NONE;
+	__builtin_memset(s, 0, sizeof(*s));
+
+	fill_task(&s->task);
+	fill_pci(&s->pci, pdev, bar);
+	tuple.vendor = s->pci.vendor;
+	tuple.device = s->pci.device;
+	tuple.subvendor = s->pci.subvendor;
+	tuple.subdevice = s->pci.subdevice;
+	tuple.class_code = s->pci.class_code;
+	tuple.bar = bar;
+	tuple.domain = s->pci.domain;
+	tuple.bus = s->pci.bus;
+	tuple.devfn = s->pci.devfn;
+	tuple.uid = s->task.uid;
+
+	map = bpf_map_lookup_elem(&policy, &zero);
+	ncg_decide(map, &tuple, &s->decision);
+	s->decision.grade = grade;
+	verdict = s->decision.verdict;
+	mode = s->decision.mode;
+
+	pages_mask = (1ULL << (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift)) - 1;
+	s->offset = (BPF_CORE_READ(vma, vm_pgoff) & pages_mask) << page_shift;
+	s->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+
+	if (verdict == NCG_VERDICT_ALLOW)
+		count(NCG_CTR_DECISIONS_ALLOW);
+	else if (verdict == NCG_VERDICT_DENY)
+		count(NCG_CTR_DECISIONS_DENY);
+	else
+		count(NCG_CTR_DECISIONS_NONE);
+
+	event = event_reserve(NCG_EVENT_DECISION, sizeof(*event));
+	if (event) {
+		s->event = event->event;
+		__builtin_memcpy(event, s, sizeof(*event));
+		bpf_ringbuf_submit(event, 0);
+	}
+	return mode == NCG_MODE_ENFORCE ? verdict : NCG_VERDICT_NONE;
+}
+
+/* The hook's contract: above 0 grants, below 0 withholds, 0 abstains. */
+SEC("fmod_ret/vfio_pci_uncached_policy")
+int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_area_struct *vma,
+	     int ret)
+{
+	switch (decide(pdev, index, vma, NCG_GRADE_HOOK)) {
+	case NCG_VERDICT_ALLOW:
+		return 1;
+	case NCG_VERDICT_DENY:
+		return -1;
+	default:
+		return 0;
+	}
+}
+
+/* Without the hook: decided and recorded once the driver has mapped the BAR. */
+SEC("fexit/vfio_pci_core_mmap")
+int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
+{
+	struct device *dev = BPF_CORE_READ(core, dev);
+	struct pci_dev *pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
+	__u64 index = BPF_CORE_READ(vma, vm_pgoff) >> (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift);
+
+	if (ret == 0 && index < 6)
+		decide(pdev, index, vma, NCG_GRADE_NONE);
+	return 0;
+}

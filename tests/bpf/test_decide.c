@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * decide.h in the kernel: compiled policies in real maps behind the verifier,
+ * against the naive interpreter; and that a swap of policies is one step. The
+ * object and its maps belong to the group, and end with it; nothing is pinned.
+ *
+ * NCG_BPF_DIR: the folder of test_decide.bpf.o; unset, the tests fail. Without the
+ * privilege to load it they are skipped, which is not the same as passed.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "policy.h"
+#include "policy_compile.h"
+
+#include "../unit/policy_model.h"
+
+#define POLICIES 250
+#define DEVICES_EACH 120	/* 30,000 pairs */
+
+#define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
+#define _cleanup_compiled_ __attribute__((cleanup(ncg_policy_compile_freep)))
+
+/* As in test_decide.bpf.c. */
+struct test_decide_ctx {
+	struct ncg_tuple tuple;
+	struct ncg_decision decision;
+};
+
+static struct bpf_object *object;
+static int program_fd, policy_fd;
+
+static int setup(void **state)
+{
+	const char *folder = getenv("NCG_BPF_DIR");
+	char path[512];
+	int r;
+
+	(void)state;
+	if (!folder) {
+		print_error("NCG_BPF_DIR is not set\n");
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/test_decide.bpf.o", folder);
+	object = bpf_object__open_file(path, NULL);
+	if (!object) {
+		print_error("%s: %s\n", path, strerror(errno));
+		return -1;
+	}
+	r = bpf_object__load(object);
+	if (r == -EPERM && geteuid()) {
+		bpf_object__close(object);
+		object = NULL;
+		return 0;
+	}
+	if (r < 0) {
+		print_error("%s cannot be loaded: %s\n", path, strerror(-r));
+		return -1;
+	}
+	program_fd = bpf_program__fd(bpf_object__find_program_by_name(object, "test_decide"));
+	policy_fd = bpf_object__find_map_fd_by_name(object, "policy");
+	return program_fd < 0 || policy_fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bpf_object__close(object);
+	return 0;
+}
+
+#define need_bpf() do {			\
+		if (!object)		\
+			skip();		\
+	} while (0)
+
+/* A new map that holds compiled. 0 entries: an empty one. */
+static int map_fill(const struct ncg_compiled *compiled)
+{
+	size_t count = compiled ? compiled->count : 0;
+	struct ncg_pkey *keys = calloc(count + 1, sizeof(*keys));
+	union ncg_pvalue *values = calloc(count + 1, sizeof(*values));
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "policy_inner", sizeof(*keys),
+				sizeof(*values), count ? count : 1, NULL);
+	__u32 done = count;
+
+	if (!keys || !values || fd < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		keys[i] = compiled->entries[i].key;
+		values[i] = compiled->entries[i].value;
+	}
+	if (count && (bpf_map_update_batch(fd, keys, values, &done, NULL) || done != count))
+		return -1;
+	free(keys);
+	free(values);
+	return fd;
+}
+
+static int swap_to(int fd)
+{
+	__u32 slot = 0;
+
+	return bpf_map_update_elem(policy_fd, &slot, &fd, BPF_ANY);
+}
+
+static void put(const struct ncg_compiled *compiled)
+{
+	int fd = map_fill(compiled);
+
+	assert_true(fd >= 0);
+	assert_int_equal(swap_to(fd), 0);
+	/* the slot holds it now */
+	close(fd);
+}
+
+static int run(struct test_decide_ctx *ctx)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = ctx, .ctx_size_in = sizeof(*ctx));
+	int r = bpf_prog_test_run_opts(program_fd, &options);
+
+	return r < 0 ? r : (int)options.retval;
+}
+
+/* Every byte but `grade` is rubbish before, so that all must be written. */
+static struct ncg_decision decide(const struct ncg_tuple *tuple)
+{
+	struct test_decide_ctx ctx = { .tuple = *tuple };
+
+	memset(&ctx.decision, 0xaa, sizeof(ctx.decision));
+	ctx.decision.grade = NCG_GRADE_TRAP;
+	assert_int_equal(run(&ctx), 0);
+	assert_int_equal(ctx.decision.grade, NCG_GRADE_TRAP);
+	return ctx.decision;
+}
+
+static struct ncg_policy *parse(const char *text, size_t size)
+{
+	struct ncg_policy *policy;
+
+	assert_int_equal(ncg_policy_parse_text("policy.conf", text, size, &policy, NULL), 0);
+	return policy;
+}
+
+static struct ncg_compiled *compile(const char *text, __u64 generation)
+{
+	_cleanup_policy_ struct ncg_policy *policy = parse(text, strlen(text));
+	struct ncg_compiled *compiled;
+
+	memset(policy->sha256, generation, sizeof(policy->sha256));
+	assert_int_equal(ncg_policy_compile(policy, generation, &compiled), 0);
+	return compiled;
+}
+
+/* -------------------------------------------------------------------- tests */
+
+static void expect_none(void)
+{
+	const struct ncg_decision none = { .grade = NCG_GRADE_TRAP };
+	const struct ncg_decision d = decide(&(struct ncg_tuple){ .vendor = 0x10de });
+
+	assert_memory_equal(&d, &none, sizeof(d));
+}
+
+static void test_no_policy_abstains(void **state)
+{
+	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
+	__u32 slot = 0;
+
+	(void)state;
+	need_bpf();
+	/* nothing in the slot, as before the first load */
+	expect_none();
+
+	/* positive control, then a map with no head, then an empty slot again */
+	compiled = compile("allow *:*", 1);
+	put(compiled);
+	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+	put(NULL);
+	expect_none();
+	put(compiled);
+	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+	assert_int_equal(bpf_map_delete_elem(policy_fd, &slot), 0);
+	expect_none();
+}
+
+static void test_swap_replaces(void **state)
+{
+	_cleanup_compiled_ struct ncg_compiled *first = NULL, *second = NULL;
+	const struct ncg_tuple gpu = { .vendor = 0x10de, .device = 0x2330 };
+	struct ncg_decision d;
+
+	(void)state;
+	need_bpf();
+	first = compile("default allow\ndeny 10de:2330", 1);
+	second = compile("mode enforce\n\nallow 10de:*\nallow 15b3:*", 2);
+
+	put(first);
+	d = decide(&gpu);
+	assert_int_equal(d.generation, 1);
+	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
+	assert_int_equal(d.mode, NCG_MODE_AUDIT);
+	assert_int_equal(d.line, 2);
+	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+
+	put(second);
+	d = decide(&gpu);
+	assert_int_equal(d.generation, 2);
+	assert_int_equal(d.verdict, NCG_VERDICT_ALLOW);
+	assert_int_equal(d.mode, NCG_MODE_ENFORCE);
+	assert_int_equal(d.reason, NCG_REASON_RULE);
+	assert_int_equal(d.line, 3);
+	assert_string_equal(d.file, "policy.conf");
+	d = decide(&(struct ncg_tuple){ 0 });
+	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
+	assert_int_equal(d.reason, NCG_REASON_DEFAULT);
+	assert_int_equal(d.line, 0);
+	assert_string_equal(d.file, "");
+}
+
+struct swapper {
+	int fds[2];
+	atomic_bool stop;
+	atomic_int swaps;
+	int error;
+};
+
+static void *swap_on_and_on(void *argument)
+{
+	struct swapper *swapper = argument;
+
+	while (!swapper->stop) {
+		if (swap_to(swapper->fds[swapper->swaps & 1])) {
+			swapper->error = errno;
+			break;
+		}
+		swapper->swaps++;
+	}
+	return NULL;
+}
+
+/* Every decision belongs wholly to one policy, whatever moment it is made. */
+static void test_swap_is_one_step(void **state)
+{
+	_cleanup_compiled_ struct ncg_compiled *first = NULL, *second = NULL;
+	const struct ncg_tuple gpu = { .vendor = 0x10de, .device = 0x2330 };
+	struct swapper swapper = { 0 };
+	size_t seen[3] = { 0 }, mixed = 0, failed = 0;
+	pthread_t thread;
+
+	(void)state;
+	need_bpf();
+	first = compile("deny 10de:2330 bar=0\nallow 10de:*", 1);
+	second = compile("mode enforce\ndefault allow\n\ndeny *:2330\n", 2);
+	swapper.fds[0] = map_fill(first);
+	swapper.fds[1] = map_fill(second);
+	assert_true(swapper.fds[0] >= 0 && swapper.fds[1] >= 0);
+	assert_int_equal(swap_to(swapper.fds[0]), 0);
+	assert_int_equal(pthread_create(&thread, NULL, swap_on_and_on, &swapper), 0);
+
+	/* No assert before the join: it would leave the thread behind. */
+	while (swapper.swaps < 60 && !swapper.error && !failed) {
+		for (int i = 0; i < 100; i++) {
+			struct test_decide_ctx ctx = { .tuple = gpu };
+			const struct ncg_decision *d = &ctx.decision;
+			bool is_first, is_second;
+
+			ctx.tuple.bar = i & 1;
+			failed += run(&ctx) != 0;
+			is_first = d->generation == 1 && d->sha256[0] == 1 &&
+				   d->sha256[31] == 1 && d->mode == NCG_MODE_AUDIT &&
+				   d->line == (i & 1 ? 2 : 1) &&
+				   d->verdict == (i & 1 ? NCG_VERDICT_ALLOW : NCG_VERDICT_DENY);
+			is_second = d->generation == 2 && d->sha256[0] == 2 &&
+				    d->sha256[31] == 2 && d->mode == NCG_MODE_ENFORCE &&
+				    d->line == 4 && d->verdict == NCG_VERDICT_DENY;
+			seen[1] += is_first;
+			seen[2] += is_second;
+			mixed += !is_first && !is_second;
+		}
+	}
+	swapper.stop = true;
+	pthread_join(thread, NULL);
+	close(swapper.fds[0]);
+	close(swapper.fds[1]);
+	printf("%d swaps: %zu decisions by the first policy, %zu by the second\n",
+	       swapper.swaps, seen[1], seen[2]);
+	assert_int_equal(swapper.error, 0);
+	assert_int_equal(failed, 0);
+	assert_int_equal(mixed, 0);
+	assert_true(seen[1] > 0 && seen[2] > 0);
+}
+
+/* The largest policy there is: all masks, all rules. */
+static void test_largest(void **state)
+{
+	_cleanup_policy_ struct ncg_policy *policy = NULL;
+	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
+	static const unsigned int probes[] = { 0, 1, 32767, NCG_RULES_MAX - NCG_MASKS_MAX };
+	const unsigned int wide = NCG_MASKS_MAX - 1, narrow = NCG_RULES_MAX - wide;
+	struct ncg_decision d;
+	char *text;
+	size_t size;
+	FILE *out;
+
+	(void)state;
+	need_bpf();
+	out = open_memstream(&text, &size);
+	assert_non_null(out);
+	for (unsigned int i = 0; i < narrow; i++)
+		fprintf(out, "allow 1:%x\n", i);
+	/* none of these matches what is asked below: each has a subsystem or BAR 5 */
+	for (unsigned int i = 1; i <= wide; i++)
+		fprintf(out, "deny 1:%s subsystem=%s:%s slot=%s:%s:*.%s bar=5\n",
+			i & 1 ? "*" : "1", i & 2 ? "*" : "1", i & 4 ? "*" : "1",
+			i & 8 ? "*" : "1", i & 16 ? "*" : "1", i & 32 ? "*" : "1");
+	fclose(out);
+	policy = parse(text, size);
+	free(text);
+	assert_int_equal(ncg_policy_compile(policy, 9, &compiled), 0);
+	assert_int_equal(compiled->masks, NCG_MASKS_MAX);
+	assert_int_equal(compiled->rules, NCG_RULES_MAX);
+	put(compiled);
+
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
+		d = decide(&(struct ncg_tuple){ .vendor = 1, .device = probes[i] });
+		assert_int_equal(d.generation, 9);
+		assert_int_equal(d.verdict, NCG_VERDICT_ALLOW);
+		assert_int_equal(d.line, probes[i] + 1);
+	}
+	/* the last mask: all wild but the vendor and BAR 5 */
+	d = decide(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff, .bar = 5 });
+	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
+	assert_int_equal(d.line, NCG_RULES_MAX);
+	d = decide(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff });
+	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
+	assert_int_equal(d.reason, NCG_REASON_DEFAULT);
+}
+
+static void test_equals_naive_interpreter(void **state)
+{
+	uint64_t seed;
+	size_t by_rule = 0;
+
+	(void)state;
+	need_bpf();
+	seed = model_seed(20250712);
+	for (size_t i = 0; i < POLICIES; i++) {
+		_cleanup_policy_ struct ncg_policy *policy = NULL;
+		_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
+		static struct model model;
+		size_t size;
+		char *text;
+
+		model_make(&seed, &model);
+		text = model_write(&seed, &model, &size);
+		policy = parse(text, size);
+		memset(policy->sha256, i, sizeof(policy->sha256));
+		assert_int_equal(ncg_policy_compile(policy, i + 1, &compiled), 0);
+		put(compiled);
+
+		for (size_t j = 0; j < DEVICES_EACH; j++) {
+			struct ncg_tuple tuple;
+			struct ncg_decision d;
+			const char *difference;
+
+			model_device_make(&seed, &model, &tuple);
+			d = decide(&tuple);
+			by_rule += d.reason == NCG_REASON_RULE;
+			difference = model_differs(&model, &tuple, policy, i + 1, &d);
+			if (difference)
+				fail_msg("policy %zu, device %zu: %s\n%.*s", i, j, difference,
+					 (int)size, text);
+		}
+		free(text);
+	}
+	printf("%d pairs: %zu by a rule\n", POLICIES * DEVICES_EACH, by_rule);
+	assert_in_range(by_rule, POLICIES * DEVICES_EACH / 4, POLICIES * DEVICES_EACH * 19 / 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_policy_abstains),
+		cmocka_unit_test(test_swap_replaces),
+		cmocka_unit_test(test_swap_is_one_step),
+		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_equals_naive_interpreter),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The stable test commands. Outside the tool root each enters it and calls itself
+# again; inside it does the work.
+
+KERNEL ?= 6.12
+CPU ?= max
+GIC ?= 3
+CASES ?=
+
+ENTER := tests/toolroot/enter
+
+.PHONY: demo check check-unit check-vm bench fuzz arm64
+
+ifneq ($(NCG_IN_TOOLROOT),1)
+
+demo check check-unit check-vm bench fuzz arm64:
+	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
+		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)'
+
+else
+
+# ---- arm64 binaries for the emulated host
+
+ARM64_BTF = $(firstword $(wildcard $(shell tests/vm/kernel 6.12)/usr/src/linux-headers-*/vmlinux))
+
+arm64:
+	@$(MAKE) -s ARCH=arm64 VMLINUX_BTF=$(ARM64_BTF) all arm64-tools
+
+.PHONY: arm64-tools
+arm64-tools: $(OUT)/bin/minivmm
+
+$(OUT)/bin/minivmm: tests/vm/minivmm.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+
+# ---- tests that run natively
+
+UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+BPFTESTS := $(basename $(notdir $(wildcard tests/bpf/test_*.c)))
+
+$(OUT)/tests/%: tests/unit/%.c $(OUT)/libncg.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
+
+$(OUT)/tests/%: tests/bpf/%.c $(OUT)/libncg.a $(OUT)/tests/%.bpf.o
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
+
+$(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -I/usr/include/x86_64-linux-gnu -c $< -o $@
+
+NATIVE_TESTS := $(UNIT:%=$(OUT)/tests/%) $(BPFTESTS:%=$(OUT)/tests/%)
+
+.PHONY: native-tests
+native-tests: $(NATIVE_TESTS)
+
+check-unit:
+	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
+	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py
+
+check-vm: arm64
+	@tests/vm/run --kernel $(KERNEL) --cpu $(CPU) --gic $(GIC) \
+		$(if $(filter no,$(HOOK)),--no-hook) $(CASES)
+
+check:
+	@tests/check
+
+demo: arm64
+	@tests/demo
+
+endif

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What cases are written with. Sourced by inside/case; owns the daemon and the
+# guests that a case starts, and ends them all by PID in clean_up.
+
+work=/tmp/$case_name
+pids=
+daemon_pid=
+url=http://127.0.0.1:9188
+mkdir -p "$work"
+
+fail() { echo "FAIL: $*" >&2; exit 1; }
+skip() { echo "SKIP: $*" >&2; exit 77; }
+
+# wait_for SECONDS COMMAND...: until COMMAND succeeds; fails when it never does.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || fail "not within the limit: $*"
+		sleep 0.1
+	done
+}
+
+# equal GOT WANTED WHAT
+equal() { [ "$1" = "$2" ] || fail "$3: got '$1', wanted '$2'"; }
+
+# has FILE TEXT: the file has the text, or the case fails and shows the file.
+has() {
+	grep -qF -- "$2" "$1" || { cat "$1" >&2; fail "$1 has no '$2'"; }
+}
+
+release=$(uname -r)
+hooked() { grep -q ' vfio_pci_uncached_policy\b' /proc/kallsyms; }
+trampolines() { case $release in 6.1.*) return 1 ;; esac; }
+
+ivshmem=0000:00:05.0  # 1af4:1110, BAR 2
+bochs=0000:00:06.0    # 1234:1111, BAR 0
+ivshmem2=0000:00:07.0 # 1af4:1110, BAR 2
+
+vfio_load() {
+	modprobe vfio_iommu_type1
+	modprobe vfio-pci
+}
+
+# passthrough DEVICE...: binds the devices to vfio-pci.
+passthrough() {
+	local d
+	vfio_load
+	for d in "$@"; do
+		[ -e "/sys/bus/pci/drivers/vfio-pci/$d" ] && continue
+		echo vfio-pci > "/sys/bus/pci/devices/$d/driver_override"
+		echo "$d" > /sys/bus/pci/drivers_probe
+		[ -e "/sys/bus/pci/drivers/vfio-pci/$d" ] || fail "$d not bound to vfio-pci"
+	done
+}
+
+policy() { cat > "$work/policy.conf"; }
+
+# daemon [ARG...]: starts ncgated with the case's policy and waits until it
+# serves; its log is $work/ncgated.log, the audit $work/audit.jsonl.
+daemon() {
+	ncgated --config "$work/policy.conf" --audit "$work/audit.jsonl" \
+		--listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
+	daemon_pid=$!
+	pids="$pids $daemon_pid"
+	local end=$((SECONDS + 30))
+	until ncgate status > /dev/null 2>&1; do
+		kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/ncgated.log" >&2; fail "ncgated ended"; }
+		[ "$SECONDS" -lt "$end" ] || { cat "$work/ncgated.log" >&2; fail "ncgated does not answer"; }
+		sleep 0.1
+	done
+}
+
+daemon_stop() { # daemon_stop [SIGNAL]
+	kill "-${1:-TERM}" "$daemon_pid"
+	wait "$daemon_pid" || :
+	daemon_pid=
+}
+
+# guest NAME ARG...: starts the small VMM with --hold and waits until it holds
+# (or has ended); what it prints is in $work/NAME.json, its PID in $guest_pid.
+guest() {
+	local name=$1
+	shift
+	minivmm --hold --name "$name" "$@" > "$work/$name.json" 2> "$work/$name.err" &
+	guest_pid=$!
+	pids="$pids $guest_pid"
+	wait_for 60 guest_settled "$name" "$guest_pid"
+	cat "$work/$name.json" "$work/$name.err"
+}
+guest_settled() {
+	grep -q '"result"' "$work/$1.json" && return 0
+	! kill -0 "$2" 2>/dev/null
+}
+result() { sed -n 's/.*"result": *"\([a-z-]*\)".*/\1/p' "$work/$1.json"; }
+
+end() { # end PID
+	kill -TERM "$1" 2>/dev/null || :
+	wait "$1" 2>/dev/null || :
+}
+
+metrics() { busybox wget -q -O - "$url/metrics" > "$work/metrics"; }
+
+# sample 'NAME{LABELS}': the value of one series of the last scrape, or nothing.
+sample() {
+	awk -v want="$1" '{ v = $NF; sub(/ [^ ]*$/, ""); if ($0 == want) print v }' "$work/metrics"
+}
+
+# audit FILTER: the audit records for which the jq filter holds.
+audit() { jq -c "select($1)" "$work/audit.jsonl"; }
+audit_has() { [ -n "$(audit "$1")" ]; }
+
+# oracle DDDD:BB:DD.F: asks outside for the device's mappings; reply on stdout.
+oracle() {
+	local port=/dev/vport0p1 reply
+	[ -e "$port" ] || port=$(ls /dev/vport*p1 | head -n 1)
+	exec 7<> "$port"
+	echo "$*" >&7
+	IFS= read -r -t 60 reply <&7 || fail "the oracle does not answer"
+	exec 7<&-
+	echo "$reply"
+}
+
+clean_up() {
+	local status=$? p
+	set +e
+	for p in $pids; do
+		kill -TERM "$p" 2>/dev/null
+	done
+	for p in $pids; do
+		timeout 10 tail --pid="$p" -f /dev/null || kill -KILL "$p" 2>/dev/null
+	done
+	wait
+	rm -rf /sys/fs/bpf/ncgate
+	[ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 40 "$work"/*.log "$work"/*.err 2>/dev/null
+	exit "$status"
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Implements exposition.h: one growing text for each family, joined at the end.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "exposition.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct ncg_family_desc families[] = {
+	[NCG_MF_BUILD_INFO] = {
+		"ncgate_build_info", NCG_FAMILY_GAUGE,
+		"The version of the running ncgated, as a label; always 1.",
+		{ "version" },
+	},
+	[NCG_MF_ENFORCEMENT_GRADE] = {
+		"ncgate_enforcement_grade", NCG_FAMILY_GAUGE,
+		"1 for the grade of enforcement in force: hook, trap or none.",
+		{ "grade" },
+	},
+	[NCG_MF_PROGRAM_ATTACHED] = {
+		"ncgate_program_attached", NCG_FAMILY_GAUGE,
+		"Whether a BPF program is attached (1) or could not be (0).",
+		{ "program" },
+	},
+	[NCG_MF_POLICY_INFO] = {
+		"ncgate_policy_info", NCG_FAMILY_GAUGE,
+		"The policy in force, as labels; always 1.",
+		{ "mode", "default", "sha256", "file" },
+	},
+	[NCG_MF_POLICY_GENERATION] = {
+		"ncgate_policy_generation", NCG_FAMILY_GAUGE,
+		"How often a policy has been put in force; 0 before the first.",
+		{ NULL },
+	},
+	[NCG_MF_POLICY_RULES] = {
+		"ncgate_policy_rules", NCG_FAMILY_GAUGE,
+		"Rules of the policy in force.",
+		{ NULL },
+	},
+	[NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS] = {
+		"ncgate_policy_loaded_timestamp_seconds", NCG_FAMILY_GAUGE,
+		"When the policy was put in force, in seconds since 1970.",
+		{ NULL },
+	},
+	[NCG_MF_POLICY_LAST_RELOAD_SUCCESSFUL] = {
+		"ncgate_policy_last_reload_successful", NCG_FAMILY_GAUGE,
+		"1 if the last attempt to load the policy file succeeded.",
+		{ NULL },
+	},
+	[NCG_MF_DECISIONS_TOTAL] = {
+		"ncgate_decisions_total", NCG_FAMILY_COUNTER,
+		"Decisions on BAR mmaps, by verdict; none: no policy was loaded.",
+		{ "verdict" },
+	},
+	[NCG_MF_BAR_MMAPS_TOTAL] = {
+		"ncgate_bar_mmaps_total", NCG_FAMILY_COUNTER,
+		"BAR mmaps seen in vfio-pci, by whether Normal-NC was granted.",
+		{ "result" },
+	},
+	[NCG_MF_STAGE2_MAPS_TOTAL] = {
+		"ncgate_stage2_maps_total", NCG_FAMILY_COUNTER,
+		"Successful stage-2 map operations of all guests, by memory type.",
+		{ "type" },
+	},
+	[NCG_MF_STAGE2_MAP_FAILURES_TOTAL] = {
+		"ncgate_stage2_map_failures_total", NCG_FAMILY_COUNTER,
+		"Stage-2 map operations that failed.",
+		{ NULL },
+	},
+	[NCG_MF_VMS_CREATED_TOTAL] = {
+		"ncgate_vms_created_total", NCG_FAMILY_COUNTER,
+		"Virtual machines seen to be created.",
+		{ NULL },
+	},
+	[NCG_MF_VMS_DESTROYED_TOTAL] = {
+		"ncgate_vms_destroyed_total", NCG_FAMILY_COUNTER,
+		"Virtual machines seen to be destroyed.",
+		{ NULL },
+	},
+	[NCG_MF_GUESTS] = {
+		"ncgate_guests", NCG_FAMILY_GAUGE,
+		"Virtual machines that exist now.",
+		{ NULL },
+	},
+	[NCG_MF_GUESTS_NOT_VISIBLE] = {
+		"ncgate_guests_not_visible", NCG_FAMILY_GAUGE,
+		"Virtual machines whose stage-2 tables could not be read.",
+		{ NULL },
+	},
+	[NCG_MF_GUEST_INFO] = {
+		"ncgate_guest_info", NCG_FAMILY_GAUGE,
+		"Identity of a guest's virtual machine monitor; always 1.",
+		{ "guest", "pid", "name", "uuid", "vmm", "cgroup" },
+	},
+	[NCG_MF_GUEST_STAGE2_BYTES] = {
+		"ncgate_guest_stage2_bytes", NCG_FAMILY_GAUGE,
+		"Bytes mapped in a guest's stage-2 tables, by memory type.",
+		{ "guest", "type" },
+	},
+	[NCG_MF_GUEST_STAGE2_LEAVES] = {
+		"ncgate_guest_stage2_leaves", NCG_FAMILY_GAUGE,
+		"Leaf entries in a guest's stage-2 tables, by memory type and size in bytes.",
+		{ "guest", "type", "size" },
+	},
+	[NCG_MF_DEVICE_STAGE2_BYTES] = {
+		"ncgate_device_stage2_bytes", NCG_FAMILY_GAUGE,
+		"Bytes of a device's BAR mapped in a guest's stage-2 tables, by memory type.",
+		{ "guest", "device", "bar", "type" },
+	},
+	[NCG_MF_DEVICE_INFO] = {
+		"ncgate_device_info", NCG_FAMILY_GAUGE,
+		"A PCI device and what the policy in force says about it; always 1.",
+		{ "device", "vendor_id", "device_id", "class", "driver", "name", "verdict" },
+	},
+	[NCG_MF_EVENTS_LOST_TOTAL] = {
+		"ncgate_events_lost_total", NCG_FAMILY_COUNTER,
+		"Events that did not fit in the ring buffer.",
+		{ NULL },
+	},
+	[NCG_MF_AUDIT_RECORDS_TOTAL] = {
+		"ncgate_audit_records_total", NCG_FAMILY_COUNTER,
+		"Records written to the audit log.",
+		{ NULL },
+	},
+	[NCG_MF_AUDIT_WRITE_ERRORS_TOTAL] = {
+		"ncgate_audit_write_errors_total", NCG_FAMILY_COUNTER,
+		"Audit records that could not be written.",
+		{ NULL },
+	},
+	[NCG_MF_WALK_ERRORS_TOTAL] = {
+		"ncgate_walk_errors_total", NCG_FAMILY_COUNTER,
+		"Table pages that could not be read or changed while they were.",
+		{ NULL },
+	},
+	[NCG_MF_WALK_SECONDS_TOTAL] = {
+		"ncgate_walk_seconds_total", NCG_FAMILY_COUNTER,
+		"Time spent walking stage-2 tables.",
+		{ NULL },
+	},
+};
+static_assert(ARRAY_SIZE(families) == NCG_MF_NR, "a metric family is not declared");
+
+static const char *const types[] = {
+	[NCG_FAMILY_GAUGE] = "gauge",
+	[NCG_FAMILY_COUNTER] = "counter",
+};
+static_assert(ARRAY_SIZE(types) == NCG_FAMILY_TYPE_NR, "a family type has no name");
+
+/* Where each counter of the BPF programs appears; label NULL: it has none. */
+static const struct {
+	enum ncg_family family;
+	const char *label;
+} counter_samples[] = {
+	[NCG_CTR_DECISIONS_ALLOW] = { NCG_MF_DECISIONS_TOTAL, "allow" },
+	[NCG_CTR_DECISIONS_DENY] = { NCG_MF_DECISIONS_TOTAL, "deny" },
+	[NCG_CTR_DECISIONS_NONE] = { NCG_MF_DECISIONS_TOTAL, "none" },
+	[NCG_CTR_BAR_MMAPS_GRANTED] = { NCG_MF_BAR_MMAPS_TOTAL, "granted" },
+	[NCG_CTR_BAR_MMAPS_WITHHELD] = { NCG_MF_BAR_MMAPS_TOTAL, "withheld" },
+	[NCG_CTR_BAR_MMAPS_FAILED] = { NCG_MF_BAR_MMAPS_TOTAL, "failed" },
+	[NCG_CTR_STAGE2_MAPS_NORMAL_WB] = { NCG_MF_STAGE2_MAPS_TOTAL, "normal_wb" },
+	[NCG_CTR_STAGE2_MAPS_NORMAL_NC] = { NCG_MF_STAGE2_MAPS_TOTAL, "normal_nc" },
+	[NCG_CTR_STAGE2_MAPS_DEVICE_nGnRE] = { NCG_MF_STAGE2_MAPS_TOTAL, "device_nGnRE" },
+	[NCG_CTR_STAGE2_MAP_FAILURES] = { NCG_MF_STAGE2_MAP_FAILURES_TOTAL, NULL },
+	[NCG_CTR_VMS_CREATED] = { NCG_MF_VMS_CREATED_TOTAL, NULL },
+	[NCG_CTR_VMS_DESTROYED] = { NCG_MF_VMS_DESTROYED_TOTAL, NULL },
+	[NCG_CTR_EVENTS_LOST] = { NCG_MF_EVENTS_LOST_TOTAL, NULL },
+};
+static_assert(ARRAY_SIZE(counter_samples) == NCG_CTR_NR, "a counter has no metric");
+
+struct text {
+	char *bytes;
+	size_t used;
+	size_t room;
+};
+
+struct ncg_exposition {
+	struct text families[NCG_MF_NR];
+	size_t limit; /* 0: none */
+	size_t used;  /* over all families */
+	int error;
+};
+
+const struct ncg_family_desc *ncg_exposition_family(enum ncg_family family)
+{
+	return (unsigned int)family < NCG_MF_NR ? &families[family] : NULL;
+}
+
+int ncg_exposition_new(size_t limit, struct ncg_exposition **ret_exposition)
+{
+	struct ncg_exposition *exposition = calloc(1, sizeof(*exposition));
+
+	if (!exposition)
+		return -ENOMEM;
+	exposition->limit = limit;
+	*ret_exposition = exposition;
+	return 0;
+}
+
+void ncg_exposition_free(struct ncg_exposition *exposition)
+{
+	size_t i;
+
+	if (!exposition)
+		return;
+	for (i = 0; i < NCG_MF_NR; i++)
+		free(exposition->families[i].bytes);
+	free(exposition);
+}
+
+static void put_bytes(struct ncg_exposition *exposition, struct text *text, const char *bytes,
+		      size_t size)
+{
+	if (exposition->error)
+		return;
+	if (exposition->limit && size > exposition->limit - exposition->used) {
+		exposition->error = -ENOMEM;
+		return;
+	}
+	if (size > text->room - text->used) {
+		size_t room = text->room ? text->room : 256;
+		char *grown;
+
+		while (size > room - text->used)
+			room *= 2;
+		grown = realloc(text->bytes, room);
+		if (!grown) {
+			exposition->error = -ENOMEM;
+			return;
+		}
+		text->bytes = grown;
+		text->room = room;
+	}
+	memcpy(text->bytes + text->used, bytes, size);
+	text->used += size;
+	exposition->used += size;
+}
+
+static void put_string(struct ncg_exposition *exposition, struct text *text, const char *string)
+{
+	put_bytes(exposition, text, string, strlen(string));
+}
+
+/*
+ * Length of the UTF-8 character at string, or 0 when there is none: the
+ * well-formed sequences of the Unicode Standard, table 3-7 (no overlong forms,
+ * no surrogates, nothing above U+10FFFF). The NUL ends every sequence short.
+ */
+static size_t utf8_length(const char *string)
+{
+	const unsigned char *s = (const unsigned char *)string;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t length, i;
+
+	if (s[0] < 0x80)
+		return 1;
+	else if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		length = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		length = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		length = 4;
+	else
+		return 0;
+
+	switch (s[0]) {
+	case 0xe0:
+		low = 0xa0;
+		break;
+	case 0xed:
+		high = 0x9f;
+		break;
+	case 0xf0:
+		low = 0x90;
+		break;
+	case 0xf4:
+		high = 0x8f;
+		break;
+	}
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (i = 2; i < length; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+static void put_label_value(struct ncg_exposition *exposition, struct text *text,
+			    const char *value)
+{
+	size_t length;
+
+	for (; *value; value += length) {
+		length = utf8_length(value);
+		if (!length) {
+			put_string(exposition, text, "\xef\xbf\xbd"); /* U+FFFD */
+			length = 1;
+		} else if (*value == '\\') {
+			put_string(exposition, text, "\\\\");
+		} else if (*value == '"') {
+			put_string(exposition, text, "\\\"");
+		} else if (*value == '\n') {
+			put_string(exposition, text, "\\n");
+		} else {
+			put_bytes(exposition, text, value, length);
+		}
+	}
+}
+
+static void put_sample(struct ncg_exposition *exposition, enum ncg_family family,
+		       const char *value, const char *const *labels, size_t labels_count)
+{
+	const struct ncg_family_desc *desc = ncg_exposition_family(family);
+	struct text *text;
+	size_t i;
+
+	if (exposition->error)
+		return;
+	if (!desc) {
+		exposition->error = -EINVAL;
+		return;
+	}
+	for (i = 0; desc->labels[i]; i++)
+		;
+	if (i != labels_count) {
+		exposition->error = -EINVAL;
+		return;
+	}
+
+	text = &exposition->families[family];
+	put_string(exposition, text, desc->name);
+	for (i = 0; i < labels_count; i++) {
+		put_string(exposition, text, i ? "," : "{");
+		put_string(exposition, text, desc->labels[i]);
+		put_string(exposition, text, "=\"");
+		if (labels[i])
+			put_label_value(exposition, text, labels[i]);
+		put_string(exposition, text, "\"");
+	}
+	put_string(exposition, text, labels_count ? "} " : " ");
+	put_string(exposition, text, value);
+	put_string(exposition, text, "\n");
+}
+
+void ncg_exposition_u64(struct ncg_exposition *exposition, enum ncg_family family,
+			uint64_t value, const char *const *labels, size_t labels_count)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%" PRIu64, value);
+	put_sample(exposition, family, number, labels, labels_count);
+}
+
+void ncg_exposition_double(struct ncg_exposition *exposition, enum ncg_family family,
+			   double value, const char *const *labels, size_t labels_count)
+{
+	char number[40];
+	char *comma;
+
+	if (isnan(value)) {
+		strcpy(number, "NaN");
+	} else if (isinf(value)) {
+		strcpy(number, value > 0 ? "+Inf" : "-Inf");
+	} else {
+		/* 15 digits read well; 17 always give the same double back. */
+		snprintf(number, sizeof(number), "%.15g", value);
+		if (strtod(number, NULL) != value)
+			snprintf(number, sizeof(number), "%.17g", value);
+		/* The format's point is a point, whatever the locale's is. */
+		comma = strchr(number, ',');
+		if (comma)
+			*comma = '.';
+	}
+	put_sample(exposition, family, number, labels, labels_count);
+}
+
+void ncg_exposition_counters(struct ncg_exposition *exposition,
+			     const __u64 counters[NCG_CTR_NR])
+{
+	size_t i;
+
+	for (i = 0; i < NCG_CTR_NR; i++)
+		ncg_exposition_u64(exposition, counter_samples[i].family, counters[i],
+				   &counter_samples[i].label, counter_samples[i].label ? 1 : 0);
+}
+
+int ncg_exposition_finish(struct ncg_exposition *exposition, char **ret_text, size_t *ret_size)
+{
+	/* Not part of the writer, so its limit does not apply. */
+	struct ncg_exposition joined = { .error = exposition->error };
+	struct text all = { 0 };
+	size_t i;
+
+	for (i = 0; i < NCG_MF_NR; i++) {
+		const struct text *text = &exposition->families[i];
+
+		if (!text->used)
+			continue;
+		put_string(&joined, &all, "# HELP ");
+		put_string(&joined, &all, families[i].name);
+		put_string(&joined, &all, " ");
+		put_string(&joined, &all, families[i].help);
+		put_string(&joined, &all, "\n# TYPE ");
+		put_string(&joined, &all, families[i].name);
+		put_string(&joined, &all, " ");
+		put_string(&joined, &all, types[families[i].type]);
+		put_string(&joined, &all, "\n");
+		put_bytes(&joined, &all, text->bytes, text->used);
+	}
+	put_bytes(&joined, &all, "", 1);
+	if (joined.error) {
+		free(all.bytes);
+		exposition->error = joined.error;
+		return joined.error;
+	}
+	*ret_text = all.bytes;
+	if (ret_size)
+		*ret_size = all.used - 1;
+	return 0;
+}

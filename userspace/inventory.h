@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon's current picture of the PCI devices, and the copy of their address
+ * ranges that the observing program looks up. Owns the snapshot and the `bars`
+ * map's contents. When sysfs cannot be read the last picture stays.
+ */
+#ifndef NCGATE_INVENTORY_H
+#define NCGATE_INVENTORY_H
+
+#include "device.h"
+
+struct ncg_inventory;
+
+/* bars_fd: the map, -1 for none. Returns 0 or -errno, logged. */
+int ncg_inventory_open(int bars_fd, struct ncg_inventory **ret_inventory);
+void ncg_inventory_close(struct ncg_inventory *inventory); /* takes NULL */
+
+/* Reads sysfs again. Returns 0 or -errno, logged. */
+int ncg_inventory_refresh(struct ncg_inventory *inventory);
+
+/* The picture, valid until the next refresh; never NULL. */
+const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory);
+
+/* As ncg_devices_lookup(), with one refresh when the address is unknown. */
+const struct ncg_device *ncg_inventory_lookup(struct ncg_inventory *inventory, uint64_t phys,
+					      unsigned int *ret_bar);
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+/* include/linux/errno.h, not exported to user space. */
+#define KERNEL_ENOTSUPP 524
+
+static enum ncg_log_level log_level = NCG_LOG_INFO;
+static const char *log_program = "ncgate";
+static bool log_journal;
+
+static void emit(enum ncg_log_level level, const char *format, va_list args, int errnum)
+{
+	char text[1024];
+
+	if (level > log_level)
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	if (log_journal)
+		fprintf(stderr, "<%d>%s", level, text);
+	else
+		fprintf(stderr, "%s: %s", log_program, text);
+	if (errnum)
+		fprintf(stderr, ": %s (%s)", strerror(errnum), ncg_log_errno_name(errnum));
+	fputc('\n', stderr);
+}
+
+static int from_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN)
+		emit(NCG_LOG_DEBUG, format, args, 0);
+	return 0;
+}
+
+void ncg_log_open(const char *program, enum ncg_log_level level)
+{
+	log_program = program;
+	log_level = level;
+	log_journal = getenv("JOURNAL_STREAM") != NULL;
+	libbpf_set_print(from_libbpf);
+}
+
+void ncg_log(enum ncg_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	emit(level, format, args, 0);
+	va_end(args);
+}
+
+int ncg_log_error(int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	emit(NCG_LOG_ERROR, format, args, -error);
+	va_end(args);
+	return error;
+}
+
+const char *ncg_log_errno_name(int errnum)
+{
+	const char *name;
+
+	if (errnum == KERNEL_ENOTSUPP)
+		return "ENOTSUPP";
+	name = strerrorname_np(errnum);
+	return name ? name : "unknown error";
+}

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ncgated: the daemon. Puts the policy in force, attaches the programs, keeps
+ * the audit trail and serves /metrics. Owns the event loop; every module's state
+ * is in struct daemon and used by this one thread.
+ *
+ * It fails before it touches the kernel: the policy is read, the log opened and
+ * the sockets bound first. Ending it, by a signal or by a crash, ends nothing in
+ * the kernel: pinned programs go on deciding and events wait for the next start.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "cleanup.h"
+#include "control.h"
+#include "events.h"
+#include "exit_status.h"
+#include "gate.h"
+#include "http.h"
+#include "inventory.h"
+#include "log.h"
+#include "loop.h"
+#include "names.h"
+#include "policy_file.h"
+#include "programs.h"
+#include "view.h"
+#include "walk.h"
+
+struct options {
+	const char *config;
+	const char *audit;
+	const char *listen;
+	const char *control;
+	bool remove_state;
+	bool verbose;
+};
+
+struct daemon {
+	struct options options;
+	struct ncg_loop *loop;
+	struct ncg_audit *audit;
+	struct ncg_programs *programs;
+	struct ncg_inventory *inventory;
+	struct ncg_events *events;
+	struct ncg_walk *walk;
+	struct ncg_http *http;
+	struct ncg_control *control;
+	struct ncg_sources sources;
+	int signals;
+	int timer;
+};
+
+enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL };
+
+static const struct argp_option option_table[] = {
+	{ "config", 'c', "FILE", 0, "Policy file (/etc/ncgate/policy.conf)", 0 },
+	{ "audit", 'a', "FILE", 0, "Audit trail (/var/log/ncgate/audit.jsonl)", 0 },
+	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to serve /metrics (127.0.0.1:9188)", 0 },
+	{ "control", OPTION_CONTROL, "SOCKET", 0,
+	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
+	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
+	  "Detach all programs, remove the pinned state and exit", 0 },
+	{ "verbose", 'v', NULL, 0, "Say more", 0 },
+	{ 0 },
+};
+
+const char *argp_program_version = "ncgated " NCG_VERSION;
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'c':
+		options->config = arg;
+		return 0;
+	case 'a':
+		options->audit = arg;
+		return 0;
+	case 'l':
+		options->listen = arg;
+		return 0;
+	case 'v':
+		options->verbose = true;
+		return 0;
+	case OPTION_CONTROL:
+		options->control = arg;
+		return 0;
+	case OPTION_REMOVE_STATE:
+		options->remove_state = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; ncgated takes no arguments", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* -------------------------------------------------------------------- policy */
+
+static json_t *digest_json(const __u8 sha256[NCG_SHA256_LEN])
+{
+	char text[2 * NCG_SHA256_LEN + 1];
+
+	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
+		snprintf(text + 2 * i, 3, "%02x", sha256[i]);
+	return json_string(text);
+}
+
+/* Reads the policy; a refusal is printed whole and returned. */
+static int read_policy(const char *path, struct ncg_policy **ret_policy, char **ret_refusal)
+{
+	__attribute__((cleanup(ncg_policy_errors_freep))) struct ncg_policy_errors *errors = NULL;
+	int r = ncg_policy_file_load(path, ret_policy, &errors);
+
+	*ret_refusal = NULL;
+	if (!r)
+		return 0;
+	if (r != -EINVAL || !errors)
+		return ncg_log_error(r, "the policy %s cannot be read", path);
+	*ret_refusal = ncg_policy_errors_format(errors);
+	if (*ret_refusal) {
+		ncg_autofree char *copy = strdup(*ret_refusal);
+		char *rest = copy, *line;
+
+		while (rest && (line = strsep(&rest, "\n")))
+			if (*line)
+				ncg_log_error(0, "%s", line);
+	}
+	return r;
+}
+
+/* Puts a policy in force and says so in the trail. */
+static int enforce(struct daemon *d, const struct ncg_policy *policy)
+{
+	struct ncg_phead head;
+	bool changed;
+	int r = ncg_gate_load(ncg_programs_map(d->programs, "policy"), policy, &head, &changed);
+
+	if (r)
+		return r;
+	d->sources.policy_loaded = time(NULL);
+	ncg_info("policy %s %s: generation %llu, mode %s, default %s, %u rules",
+		 d->options.config, changed ? "in force" : "unchanged", head.generation,
+		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
+	if (policy->without_hook == NCG_WITHOUT_HOOK_TRAP)
+		ncg_warning("`without-hook trap` is not built into this version: on a kernel "
+			    "without the hook a denied device is recorded, not refused");
+	if (changed)
+		ncg_audit_write(d->audit, "policy-load", 0,
+				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
+					  d->options.config, "generation",
+					  (json_int_t)head.generation, "sha256",
+					  digest_json(head.sha256), "mode",
+					  ncg_names_mode(head.mode), "default",
+					  ncg_names_verdict(head.fallback), "rules",
+					  (json_int_t)head.rules));
+	return 0;
+}
+
+static void reload(struct daemon *d)
+{
+	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
+	ncg_autofree char *refusal = NULL;
+	int r;
+
+	sd_notify(0, "RELOADING=1");
+	r = read_policy(d->options.config, &policy, &refusal);
+	if (!r)
+		r = enforce(d, policy);
+	d->sources.last_reload_ok = !r;
+	if (r) {
+		ncg_log_error(r, "the policy in force stays");
+		ncg_audit_write(d->audit, "policy-refused", 0,
+				json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
+					  ncg_log_errno_name(-r), "message", refusal));
+	}
+	/* logrotate's signal is the same one. */
+	ncg_audit_reopen(d->audit);
+	sd_notify(0, "READY=1");
+}
+
+/* ------------------------------------------------------------------ callbacks */
+
+static void on_signal(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)ready;
+	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		reload(d);
+	else
+		ncg_loop_stop(d->loop);
+}
+
+static void on_timer(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	uint64_t ticks;
+
+	(void)ready;
+	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	ncg_programs_attach(d->programs);
+	ncg_events_drain(d->events);
+	ncg_events_settle(d->events);
+}
+
+static void on_events(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+
+	(void)ready;
+	ncg_events_drain(d->events);
+}
+
+static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
+{
+	struct daemon *d = arg;
+
+	/* What has happened before the scrape is in the trail before it is shown. */
+	ncg_events_drain(d->events);
+	return ncg_view_metrics(&d->sources, ret_text, ret_size);
+}
+
+static json_t *answer(void *arg, const char *request)
+{
+	struct daemon *d = arg;
+
+	ncg_events_drain(d->events);
+	if (!strcmp(request, "status"))
+		return ncg_view_status(&d->sources);
+	if (!strcmp(request, "guests"))
+		return ncg_view_guests(&d->sources);
+	if (!strcmp(request, "devices"))
+		return ncg_view_devices(&d->sources);
+	return json_pack("{s:s}", "error", "unknown request");
+}
+
+/* ---------------------------------------------------------------------- start */
+
+static int open_signals(struct daemon *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (d->signals < 0)
+		return -errno;
+	return ncg_loop_add(d->loop, d->signals, EPOLLIN, on_signal, d);
+}
+
+static int open_timer(struct daemon *d)
+{
+	struct itimerspec every = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
+
+	d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->timer < 0 || timerfd_settime(d->timer, 0, &every, NULL))
+		return -errno;
+	return ncg_loop_add(d->loop, d->timer, EPOLLIN, on_timer, d);
+}
+
+/* What the kernel must have at all. */
+static int check_kernel(void)
+{
+	if (access("/dev/kvm", F_OK)) {
+		ncg_log_error(-errno, "/dev/kvm is missing: there are no guests to look after; is "
+				      "KVM in this kernel, and was it started at EL2?");
+		return NCG_EXIT_NO_KVM;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		ncg_log_error(-errno, "/sys/kernel/btf/vmlinux is missing: the BPF programs need "
+				      "a kernel with CONFIG_DEBUG_INFO_BTF=y");
+		return NCG_EXIT_NO_BTF;
+	}
+	return NCG_EXIT_OK;
+}
+
+static json_t *start_fields(const struct daemon *d)
+{
+	json_t *programs = json_object();
+
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		const struct ncg_program_status *s = ncg_programs_status(d->programs, p);
+
+		json_object_set_new(programs, s->name,
+				    json_string(ncg_programs_state_name(s->state)));
+	}
+	return json_pack("{s:s, s:i, s:s, s:o}", "version", NCG_VERSION, "pid", (int)getpid(),
+			 "grade", ncg_names_grade(ncg_programs_grade(d->programs)), "programs",
+			 programs);
+}
+
+/* From opened sockets to a running daemon. Returns an exit status. */
+static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd, int control_fd)
+{
+	int r;
+
+	r = ncg_programs_open(&d->programs);
+	if (r)
+		return r == -EPROTO ? NCG_EXIT_LAYOUT : NCG_EXIT_BPF;
+	if (ncg_inventory_open(ncg_programs_map(d->programs, "bars"), &d->inventory) ||
+	    ncg_events_open(ncg_programs_map(d->programs, "events"),
+			    ncg_programs_map(d->programs, "sequences"), d->audit, d->inventory,
+			    &d->events))
+		return NCG_EXIT_BPF;
+
+	/* The policy first: the first decision is already made by it. */
+	r = enforce(d, policy);
+	if (r)
+		return r == -E2BIG ? NCG_EXIT_BAD_INPUT : NCG_EXIT_BPF;
+	ncg_programs_attach(d->programs);
+
+	/* Without the walk the counters still count. */
+	ncg_walk_open(&d->walk);
+
+	d->sources = (struct ncg_sources){
+		.programs = d->programs,
+		.walk = d->walk,
+		.inventory = d->inventory,
+		.audit = d->audit,
+		.policy_file = d->options.config,
+		.audit_file = d->options.audit,
+		.policy_loaded = d->sources.policy_loaded,
+		.last_reload_ok = true,
+	};
+	ncg_audit_write(d->audit, "daemon-start", 0, start_fields(d));
+	ncg_events_drain(d->events);
+
+	if (open_signals(d) || open_timer(d) ||
+	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d) ||
+	    ncg_http_open(d->loop, http_fd, render_metrics, d, &d->http) ||
+	    ncg_control_open(d->loop, control_fd, answer, d, &d->control)) {
+		ncg_log_error(0, "the event loop cannot be set up");
+		return NCG_EXIT_INTERNAL;
+	}
+	return NCG_EXIT_OK;
+}
+
+static int run(struct daemon *d)
+{
+	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
+	ncg_autofree char *refusal = NULL;
+	int http_fd, control_fd, status, r;
+
+	/* Nothing in the kernel is touched before all this holds. */
+	r = read_policy(d->options.config, &policy, &refusal);
+	if (r) {
+		ncg_log_error(0, "not started; a policy that is in force stays in force");
+		return NCG_EXIT_BAD_INPUT;
+	}
+	status = check_kernel();
+	if (status)
+		return status;
+	r = ncg_audit_open(d->options.audit, &d->audit);
+	if (r) {
+		ncg_log_error(r, "the audit log %s cannot be opened", d->options.audit);
+		return NCG_EXIT_AUDIT_LOG;
+	}
+	r = ncg_http_listen(d->options.listen, &http_fd);
+	if (r == -EINVAL) {
+		ncg_log_error(0, "'%s' is not an ADDRESS:PORT to listen on", d->options.listen);
+		return NCG_EXIT_BAD_INPUT;
+	}
+	if (r) {
+		ncg_log_error(r, "%s cannot be listened on", d->options.listen);
+		return NCG_EXIT_LISTEN;
+	}
+	r = ncg_control_listen(d->options.control, &control_fd);
+	if (r) {
+		ncg_log_error(r, "the control socket %s cannot be made", d->options.control);
+		return NCG_EXIT_LISTEN;
+	}
+	r = ncg_loop_new(&d->loop);
+	if (r) {
+		ncg_log_error(r, "no event loop");
+		return NCG_EXIT_INTERNAL;
+	}
+	status = start(d, policy, http_fd, control_fd);
+	if (status)
+		return status;
+
+	ncg_info("ncgated " NCG_VERSION " serves http://%s/metrics; enforcement grade: %s",
+		 d->options.listen, ncg_names_grade(ncg_programs_grade(d->programs)));
+	sd_notify(0, "READY=1");
+	r = ncg_loop_run(d->loop);
+
+	sd_notify(0, "STOPPING=1");
+	ncg_events_drain(d->events);
+	ncg_audit_write(d->audit, "daemon-stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
+	ncg_info("ncgated ends; what is attached goes on deciding");
+	return r ? NCG_EXIT_INTERNAL : NCG_EXIT_OK;
+}
+
+static void release(struct daemon *d)
+{
+	ncg_control_close(d->control);
+	ncg_http_close(d->http);
+	ncg_walk_close(d->walk);
+	ncg_events_close(d->events);
+	ncg_inventory_close(d->inventory);
+	ncg_programs_close(d->programs);
+	ncg_audit_close(d->audit);
+	ncg_loop_free(d->loop);
+	ncg_cleanup_close(&d->signals);
+	ncg_cleanup_close(&d->timer);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Decides per PCI device whether a guest may have its BARs mapped "
+		       "Normal-NC, shows what every guest really has, and keeps the record.",
+	};
+	struct daemon d = {
+		.options = {
+			.config = "/etc/ncgate/policy.conf",
+			.audit = "/var/log/ncgate/audit.jsonl",
+			.listen = "127.0.0.1:9188",
+			.control = NCG_CONTROL_PATH,
+		},
+		.signals = -1,
+		.timer = -1,
+	};
+	int status;
+
+	argp_err_exit_status = NCG_EXIT_BAD_INPUT;
+	argp_parse(&argp, argc, argv, 0, NULL, &d.options);
+	ncg_log_open("ncgated", d.options.verbose ? NCG_LOG_DEBUG : NCG_LOG_INFO);
+	if (d.options.remove_state)
+		return ncg_programs_remove() ? NCG_EXIT_BPF : NCG_EXIT_OK;
+	status = run(&d);
+	release(&d);
+	return status;
+}

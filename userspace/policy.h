@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The policy language: text in, rules or errors out. It does no I/O and keeps
+ * no global state, so that a fuzzer or a test feeds it as it is; policy_file.h
+ * reads files, policy_compile.h makes what the kernel looks up.
+ *
+ * All state belongs to the parser, and what finish hands out to the caller. It
+ * fails closed: one error anywhere, and there is no policy at all.
+ */
+#ifndef NCGATE_POLICY_H
+#define NCGATE_POLICY_H
+
+#include <stddef.h>
+
+#include "abi.h"
+
+#define NCG_POLICY_LINE_MAX 4096	/* bytes, without the newline */
+#define NCG_POLICY_SIZE_MAX (16u << 20)	/* bytes of one policy's text */
+#define NCG_POLICY_ERRORS_MAX 100	/* kept; the rest are only counted */
+#define NCG_POLICY_BARS 6
+
+/* What becomes of a denied device where vfio-pci-core has no hook. */
+enum ncg_without_hook {
+	NCG_WITHOUT_HOOK_AUDIT,	/* it is recorded */
+	NCG_WITHOUT_HOOK_TRAP,	/* its BAR mmaps are refused */
+	NCG_WITHOUT_HOOK_NR,
+};
+
+/*
+ * One allow or deny line. A device matches when its tuple ANDed with mask is
+ * value; the BARs stand apart because a list of them is not one value.
+ */
+struct ncg_policy_rule {
+	struct ncg_tuple value;	/* within mask; bar is 0 */
+	struct ncg_tuple mask;	/* bar is 0 */
+	__u32 line;		/* from 1 */
+	__u16 file;		/* index in ncg_policy.files */
+	__u8 verdict;		/* NCG_VERDICT_ALLOW or NCG_VERDICT_DENY */
+	__u8 bars;		/* bit b stands for BAR b; 0: every BAR */
+};
+
+struct ncg_policy {
+	enum ncg_mode mode;
+	enum ncg_verdict fallback;	/* the `default` line */
+	enum ncg_without_hook without_hook;
+	char (*files)[NCG_PATH_LEN];	/* as events name them, zero-filled */
+	size_t file_count;
+	struct ncg_policy_rule *rules;	/* in the order written */
+	size_t rule_count;
+	size_t rule_room;
+	__u8 sha256[NCG_SHA256_LEN];	/* zero until ncg_policy_file_load() */
+};
+
+/* All strings are owned by the error but `expected` and `nearest`. */
+struct ncg_policy_error {
+	char *file;		/* as given, whole */
+	__u32 line;		/* from 1; 0: the file as a whole */
+	__u32 column;		/* from 1, in bytes; a tab is one */
+	char text[176];		/* at fault, shortened, printable ASCII; may be "" */
+	char *problem;		/* reads on from text: "is not a statement" */
+	const char *expected;	/* "audit or enforce" */
+	const char *nearest;	/* the valid word most like text, or NULL */
+};
+
+struct ncg_policy_errors {
+	struct ncg_policy_error list[NCG_POLICY_ERRORS_MAX];
+	size_t count;	/* of list, in the order of the text */
+	size_t more;	/* errors beyond NCG_POLICY_ERRORS_MAX */
+};
+
+struct ncg_policy_parser;
+
+/*
+ * Starts a parse of the file called name, which is used for messages and rules
+ * only. 0 or -ENOMEM. The caller owns *ret_parser: ncg_policy_parse_free().
+ */
+int ncg_policy_parse_init(const char *name, struct ncg_policy_parser **ret_parser);
+
+/*
+ * Takes the next line, without its newline; a carriage return at the end is
+ * accepted. The text is not kept. 0, -EINVAL when the line had errors (they are
+ * collected, feed on), or -ENOMEM.
+ */
+int ncg_policy_parse_line(struct ncg_policy_parser *parser, const char *line, size_t length);
+
+/*
+ * Ends a parse: 0 with *ret_policy; -EINVAL with *ret_errors; -ENOMEM with
+ * neither, also when a line had no memory. What is not set is set to NULL. The
+ * caller owns both (ncg_policy_free(), ncg_policy_errors_free()) and still the
+ * parser, which is good for nothing but ncg_policy_parse_free(). ret_errors may
+ * be NULL.
+ */
+int ncg_policy_parse_finish(struct ncg_policy_parser *parser, struct ncg_policy **ret_policy,
+			    struct ncg_policy_errors **ret_errors);
+
+/*
+ * init, every line, finish: for a policy that is in memory. Text of more than
+ * NCG_POLICY_SIZE_MAX bytes is an error of the policy; a last line without a
+ * newline is none. Returns as ncg_policy_parse_finish().
+ */
+int ncg_policy_parse_text(const char *name, const char *text, size_t size,
+			  struct ncg_policy **ret_policy, struct ncg_policy_errors **ret_errors);
+
+/*
+ * "file:line:column: 'text' problem; expected that (did you mean 'it'?)", with no
+ * newline. The caller frees it; NULL when there is no memory.
+ */
+char *ncg_policy_error_format(const struct ncg_policy_error *error);
+
+/*
+ * All errors, a line each, and one more line when some were only counted. The
+ * caller frees it; NULL when there is no memory.
+ */
+char *ncg_policy_errors_format(const struct ncg_policy_errors *errors);
+
+/*
+ * Writes path as events name it: an overlong one keeps its end, after "...".
+ * The rest of ret_name is zero, so that equal names are equal bytes.
+ */
+void ncg_policy_path_shorten(const char *path, char ret_name[NCG_PATH_LEN]);
+
+/* Each takes NULL. */
+void ncg_policy_parse_free(struct ncg_policy_parser *parser);
+void ncg_policy_free(struct ncg_policy *policy);
+void ncg_policy_errors_free(struct ncg_policy_errors *errors);
+
+/* For the cleanup attribute. */
+void ncg_policy_parse_freep(struct ncg_policy_parser **parser);
+void ncg_policy_freep(struct ncg_policy **policy);
+void ncg_policy_errors_freep(struct ncg_policy_errors **errors);
+
+#endif

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See programs.h. Below NCG_PROGRAMS_DIR stand
+ *	maps/NAME	shared by all programs, pinned by libbpf
+ *	links/NAME	one for each attached program
+ *	layout		one map that says which ABI and which build made the rest
+ */
+#include "programs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <gnutls/crypto.h>
+#include <linux/magic.h>
+
+#include "cleanup.h"
+#include "log.h"
+#include "observe.skel.h"
+#include "policy.skel.h"
+
+#define MAPS_DIR NCG_PROGRAMS_DIR "/maps"
+#define LINKS_DIR NCG_PROGRAMS_DIR "/links"
+#define LAYOUT_PIN NCG_PROGRAMS_DIR "/layout"
+#define PIN_LEN 128
+
+enum object { OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
+
+static const struct {
+	const char *name;
+	const char *target;
+	const char *module; /* the target's, NULL: built in */
+	const char *lost;
+	enum object object;
+} table[NCG_PROGRAM_NR] = {
+	[NCG_PROGRAM_DECIDE_HOOK] = {
+		"decide_hook", "vfio_pci_uncached_policy", "vfio_pci_core",
+		"a denied device is not kept from Normal-NC", OBJECT_POLICY },
+	[NCG_PROGRAM_DECIDE_ONLY] = {
+		"decide_only", "vfio_pci_core_mmap", "vfio_pci_core",
+		"no decisions are recorded", OBJECT_POLICY },
+	[NCG_PROGRAM_BAR_MMAP] = {
+		"bar_mmap", "vfio_pci_core_mmap", "vfio_pci_core",
+		"mmaps of BARs are not recorded", OBJECT_OBSERVE },
+	[NCG_PROGRAM_STAGE2_MAP] = {
+		"stage2_map", "kvm_pgtable_stage2_map", NULL,
+		"stage-2 maps are not counted as they happen", OBJECT_OBSERVE },
+	[NCG_PROGRAM_VM_CREATE] = {
+		"vm_create", "kvm_arch_init_vm", NULL,
+		"the start of VMs is not recorded", OBJECT_OBSERVE },
+	[NCG_PROGRAM_VM_DESTROY] = {
+		"vm_destroy", "kvm_arch_destroy_vm", NULL,
+		"the end of VMs is not recorded", OBJECT_OBSERVE },
+};
+
+static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars" };
+#define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
+
+/* What `layout` holds. Its own form must never change. */
+struct layout {
+	__u32 layout;
+	__u32 zero;
+	__u8 build[NCG_SHA256_LEN]; /* of the programs' code */
+};
+
+struct ncg_programs {
+	struct ncg_program_status status[NCG_PROGRAM_NR];
+	struct bpf_link *links[NCG_PROGRAM_NR];
+	int maps[MAPS_NR];
+	bool same_build; /* the pins are of this very build */
+};
+
+/* ----------------------------------------------------------------- objects */
+
+static const void *object_bytes(enum object object, size_t *ret_size)
+{
+	return object == OBJECT_POLICY ? policy_bpf__elf_bytes(ret_size) :
+					 observe_bpf__elf_bytes(ret_size);
+}
+
+/* Sets a 32-bit constant of an object that is open but not loaded. */
+static int set_constant(struct bpf_object *object, const char *name, __u32 value)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	const struct btf_type *section;
+	struct bpf_map *map;
+
+	if (id < 0)
+		return id;
+	section = btf__type_by_id(btf, id);
+	bpf_object__for_each_map(map, object) {
+		size_t size;
+		char *data = bpf_map__initial_value(map, &size);
+
+		if (!data || !strstr(bpf_map__name(map), ".rodata"))
+			continue;
+		for (int i = 0; i < btf_vlen(section); i++) {
+			const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
+			const struct btf_type *var = btf__type_by_id(btf, info->type);
+
+			if (strcmp(btf__name_by_offset(btf, var->name_off), name))
+				continue;
+			if (info->size != sizeof(value) || info->offset + sizeof(value) > size)
+				return -EINVAL;
+			memcpy(data + info->offset, &value, sizeof(value));
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* An object of which only one program (NULL: none, only the maps) is to load. */
+static int object_open(enum object kind, const char *only, struct bpf_object **ret_object)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = MAPS_DIR);
+	struct bpf_object *object;
+	struct bpf_program *program;
+	size_t size;
+	const void *bytes = object_bytes(kind, &size);
+	int r;
+
+	object = bpf_object__open_mem(bytes, size, &opts);
+	if (!object)
+		return -errno;
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_autoload(program,
+					  only && !strcmp(bpf_program__name(program), only));
+	r = set_constant(object, "page_shift", __builtin_ctzl(sysconf(_SC_PAGESIZE)));
+	if (r) {
+		bpf_object__close(object);
+		return r;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+/* Makes every shared map that is not pinned yet. */
+static int make_maps(void)
+{
+	for (enum object kind = 0; kind < OBJECT_NR; kind++) {
+		struct bpf_object *object;
+		int r = object_open(kind, NULL, &object);
+
+		if (r)
+			return r;
+		r = bpf_object__load(object);
+		bpf_object__close(object);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int build_digest(__u8 ret_digest[NCG_SHA256_LEN])
+{
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
+		return -EIO;
+	for (enum object kind = 0; kind < OBJECT_NR; kind++) {
+		size_t size;
+		const void *bytes = object_bytes(kind, &size);
+
+		gnutls_hash(hash, bytes, size);
+	}
+	gnutls_hash_deinit(hash, ret_digest);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ layout */
+
+static int make_dir(const char *path)
+{
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+static int check_bpffs(void)
+{
+	struct statfs fs;
+
+	if (statfs("/sys/fs/bpf", &fs))
+		return ncg_log_error(-errno, "/sys/fs/bpf cannot be looked at");
+	if (fs.f_type != BPF_FS_MAGIC)
+		return ncg_log_error(-ENODEV, "no BPF file system is mounted at /sys/fs/bpf "
+					      "(mount -t bpf bpf /sys/fs/bpf)");
+	return 0;
+}
+
+/* Writes the layout of this build over the one that is there. */
+static int write_layout(const struct layout *layout)
+{
+	__u32 zero = 0;
+	ncg_autoclose int fd = bpf_obj_get(LAYOUT_PIN);
+
+	if (fd < 0) {
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ncg_layout", sizeof(zero),
+				    sizeof(*layout), 1, NULL);
+		if (fd < 0)
+			return -errno;
+		if (bpf_obj_pin(fd, LAYOUT_PIN))
+			return -errno;
+	}
+	return bpf_map_update_elem(fd, &zero, layout, BPF_ANY) ? -errno : 0;
+}
+
+static int check_layout(struct ncg_programs *programs)
+{
+	struct layout ours = { .layout = NCG_LAYOUT }, theirs = {};
+	struct bpf_map_info info = {};
+	__u32 zero = 0, info_len = sizeof(info);
+	int r = build_digest(ours.build);
+	ncg_autoclose int fd = -1;
+
+	if (r)
+		return ncg_log_error(r, "the programs' digest cannot be computed");
+	fd = bpf_obj_get(LAYOUT_PIN);
+	if (fd >= 0) {
+		if (bpf_obj_get_info_by_fd(fd, &info, &info_len) ||
+		    info.value_size != sizeof(theirs) ||
+		    bpf_map_lookup_elem(fd, &zero, &theirs) || theirs.layout != NCG_LAYOUT)
+			return ncg_log_error(-EPROTO,
+					     "%s holds state of layout %u, this ncgated knows "
+					     "layout %u; run the version that made it, or end its "
+					     "decisions with `ncgated --remove-state`",
+					     NCG_PROGRAMS_DIR, theirs.layout, NCG_LAYOUT);
+		programs->same_build = !memcmp(theirs.build, ours.build, sizeof(ours.build));
+	} else if (errno != ENOENT) {
+		return ncg_log_error(-errno, "%s cannot be opened", LAYOUT_PIN);
+	} else if (!access(MAPS_DIR, F_OK)) {
+		/* The layout is written first: without it nobody knows what the rest is. */
+		return ncg_log_error(-EPROTO,
+				     "%s holds state without a layout; remove it with "
+				     "`ncgated --remove-state`", NCG_PROGRAMS_DIR);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ attach */
+
+static void link_pin(enum ncg_program p, char path[PIN_LEN])
+{
+	snprintf(path, PIN_LEN, "%s/%s", LINKS_DIR, table[p].name);
+}
+
+static bool module_loaded(const char *module)
+{
+	char path[PIN_LEN];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	return !access(path, F_OK);
+}
+
+/*
+ * Attaches one program and pins it under its name. A link that an older build
+ * left is replaced by one rename: both are attached for a moment, never none.
+ */
+static int attach_one(struct ncg_programs *programs, enum ncg_program p)
+{
+	char pin[PIN_LEN], fresh[PIN_LEN + 8];
+	struct bpf_program *program;
+	struct bpf_object *object;
+	struct bpf_link *link;
+	int r;
+
+	link_pin(p, pin);
+	snprintf(fresh, sizeof(fresh), "%s_new", pin);
+
+	r = object_open(table[p].object, table[p].name, &object);
+	if (r)
+		return r;
+	r = bpf_object__load(object);
+	if (r) {
+		bpf_object__close(object);
+		return r;
+	}
+	program = bpf_object__find_program_by_name(object, table[p].name);
+	link = bpf_program__attach(program);
+	r = link ? 0 : -errno;
+	if (!r) {
+		unlink(fresh);
+		r = bpf_link__pin(link, fresh);
+	}
+	if (!r && rename(fresh, pin))
+		r = -errno;
+	if (r) {
+		bpf_link__destroy(link);
+		unlink(fresh);
+	} else {
+		bpf_link__disconnect(link);
+		bpf_link__destroy(programs->links[p]);
+		programs->links[p] = link;
+	}
+	/* The link holds the program, the pins hold the maps. */
+	bpf_object__close(object);
+	return r;
+}
+
+static void detach_one(struct ncg_programs *programs, enum ncg_program p)
+{
+	char pin[PIN_LEN];
+
+	link_pin(p, pin);
+	unlink(pin);
+	bpf_link__destroy(programs->links[p]);
+	programs->links[p] = NULL;
+}
+
+/* Takes over the link that an earlier daemon of this build pinned. */
+static bool adopt(struct ncg_programs *programs, enum ncg_program p)
+{
+	struct ncg_program_status *status = &programs->status[p];
+	char pin[PIN_LEN];
+
+	if (!programs->same_build)
+		return false;
+	link_pin(p, pin);
+	programs->links[p] = bpf_link__open(pin);
+	if (!programs->links[p])
+		return false;
+	bpf_link__disconnect(programs->links[p]);
+	status->state = NCG_PROGRAM_ATTACHED;
+	status->adopted = true;
+	return true;
+}
+
+static void try_attach(struct ncg_programs *programs, enum ncg_program p)
+{
+	struct ncg_program_status *status = &programs->status[p];
+
+	if (status->state == NCG_PROGRAM_ATTACHED)
+		return;
+	if (table[p].module && !module_loaded(table[p].module)) {
+		status->state = NCG_PROGRAM_WAITING;
+		status->error = -ENOENT;
+		return;
+	}
+	/* A function does not appear in a loaded module or kernel later on. */
+	if (status->state == NCG_PROGRAM_FAILED)
+		return;
+	status->error = attach_one(programs, p);
+	status->state = status->error ? NCG_PROGRAM_FAILED : NCG_PROGRAM_ATTACHED;
+	status->adopted = false;
+}
+
+bool ncg_programs_attach(struct ncg_programs *programs)
+{
+	enum ncg_program_state before[NCG_PROGRAM_NR];
+	struct ncg_program_status *hook = &programs->status[NCG_PROGRAM_DECIDE_HOOK];
+	struct ncg_program_status *only = &programs->status[NCG_PROGRAM_DECIDE_ONLY];
+	bool changed = false;
+
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++)
+		before[p] = programs->status[p].state;
+
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		/* A module that came back may be another one: try again. */
+		if (programs->status[p].state == NCG_PROGRAM_FAILED && table[p].module &&
+		    !module_loaded(table[p].module))
+			programs->status[p].state = NCG_PROGRAM_WAITING;
+		if (p != NCG_PROGRAM_DECIDE_ONLY)
+			try_attach(programs, p);
+	}
+
+	/* Decisions are made by exactly one program. */
+	if (hook->state == NCG_PROGRAM_ATTACHED) {
+		if (only->state != NCG_PROGRAM_NOT_NEEDED)
+			detach_one(programs, NCG_PROGRAM_DECIDE_ONLY);
+		only->state = NCG_PROGRAM_NOT_NEEDED;
+		only->error = 0;
+	} else {
+		if (only->state == NCG_PROGRAM_NOT_NEEDED)
+			only->state = NCG_PROGRAM_WAITING;
+		try_attach(programs, NCG_PROGRAM_DECIDE_ONLY);
+	}
+
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		const struct ncg_program_status *s = &programs->status[p];
+
+		if (s->state == before[p])
+			continue;
+		changed = true;
+		if (s->state == NCG_PROGRAM_ATTACHED)
+			ncg_info("%s attached to %s%s", s->name, s->target,
+				 s->adopted ? " (taken over)" : "");
+		else if (s->state == NCG_PROGRAM_FAILED)
+			ncg_warning("%s cannot be attached to %s: %s (%s); %s", s->name, s->target,
+				    strerror(-s->error), ncg_log_errno_name(-s->error), s->lost);
+	}
+	return changed;
+}
+
+/* --------------------------------------------------------------- open, close */
+
+int ncg_programs_open(struct ncg_programs **ret_programs)
+{
+	struct ncg_programs *programs;
+	struct layout ours = { .layout = NCG_LAYOUT };
+	int r;
+
+	r = check_bpffs();
+	if (r)
+		return r;
+	programs = calloc(1, sizeof(*programs));
+	if (!programs)
+		return ncg_log_error(-ENOMEM, "no memory");
+	for (size_t i = 0; i < MAPS_NR; i++)
+		programs->maps[i] = -1;
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		programs->status[p].name = table[p].name;
+		programs->status[p].target = table[p].target;
+		programs->status[p].lost = table[p].lost;
+		programs->status[p].state = NCG_PROGRAM_WAITING;
+	}
+
+	r = make_dir(NCG_PROGRAMS_DIR);
+	if (!r)
+		r = check_layout(programs);
+	else
+		ncg_log_error(r, "%s cannot be made", NCG_PROGRAMS_DIR);
+	if (r)
+		goto fail;
+
+	r = build_digest(ours.build);
+	if (!r && !programs->same_build)
+		r = write_layout(&ours);
+	if (!r)
+		r = make_dir(MAPS_DIR);
+	if (!r)
+		r = make_dir(LINKS_DIR);
+	if (!r)
+		r = make_maps();
+	if (r) {
+		ncg_log_error(r, "BPF cannot be used: %s",
+			      r == -EPERM ? "CAP_BPF and CAP_PERFMON are needed" :
+					    "the shared maps cannot be made");
+		goto fail;
+	}
+	for (size_t i = 0; i < MAPS_NR; i++) {
+		char pin[PIN_LEN];
+
+		snprintf(pin, sizeof(pin), "%s/%s", MAPS_DIR, maps[i]);
+		programs->maps[i] = bpf_obj_get(pin);
+		if (programs->maps[i] < 0) {
+			r = ncg_log_error(-errno, "%s cannot be opened", pin);
+			goto fail;
+		}
+	}
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++)
+		adopt(programs, p);
+	*ret_programs = programs;
+	return 0;
+
+fail:
+	ncg_programs_close(programs);
+	return r;
+}
+
+void ncg_programs_close(struct ncg_programs *programs)
+{
+	if (!programs)
+		return;
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++)
+		bpf_link__destroy(programs->links[p]);
+	for (size_t i = 0; i < MAPS_NR; i++)
+		ncg_cleanup_close(&programs->maps[i]);
+	free(programs);
+}
+
+/* -------------------------------------------------------------------- facts */
+
+const struct ncg_program_status *ncg_programs_status(const struct ncg_programs *programs,
+						     enum ncg_program program)
+{
+	return &programs->status[program];
+}
+
+const char *ncg_programs_state_name(enum ncg_program_state state)
+{
+	static const char *const names[] = {
+		[NCG_PROGRAM_WAITING] = "waiting",
+		[NCG_PROGRAM_ATTACHED] = "attached",
+		[NCG_PROGRAM_FAILED] = "failed",
+		[NCG_PROGRAM_NOT_NEEDED] = "not-needed",
+	};
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) == NCG_PROGRAM_STATE_NR,
+		       "a name for every state");
+	return names[state];
+}
+
+enum ncg_grade ncg_programs_grade(const struct ncg_programs *programs)
+{
+	return programs->status[NCG_PROGRAM_DECIDE_HOOK].state == NCG_PROGRAM_ATTACHED ?
+		       NCG_GRADE_HOOK : NCG_GRADE_NONE;
+}
+
+int ncg_programs_map(const struct ncg_programs *programs, const char *name)
+{
+	for (size_t i = 0; i < MAPS_NR; i++)
+		if (!strcmp(maps[i], name))
+			return programs->maps[i];
+	return -ENOENT;
+}
+
+int ncg_programs_counters(const struct ncg_programs *programs, __u64 ret_counters[NCG_CTR_NR])
+{
+	int cpus = libbpf_num_possible_cpus(), fd = ncg_programs_map(programs, "counters");
+	ncg_autofree __u64 *values = NULL;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (__u32 c = 0; c < NCG_CTR_NR; c++) {
+		ret_counters[c] = 0;
+		if (bpf_map_lookup_elem(fd, &c, values))
+			return -errno;
+		for (int cpu = 0; cpu < cpus; cpu++)
+			ret_counters[c] += values[cpu];
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------- remove */
+
+static int remove_files(const char *dir)
+{
+	ncg_autoclosedir DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(d))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (unlinkat(dirfd(d), entry->d_name, 0))
+			return -errno;
+	}
+	return rmdir(dir) ? -errno : 0;
+}
+
+int ncg_programs_remove(void)
+{
+	int r = check_bpffs();
+
+	if (r)
+		return r;
+	/* Links first: nothing may decide by maps that are going. */
+	r = remove_files(LINKS_DIR);
+	if (!r)
+		r = remove_files(MAPS_DIR);
+	if (!r)
+		r = remove_files(NCG_PROGRAMS_DIR);
+	return r ? ncg_log_error(r, "%s cannot be removed", NCG_PROGRAMS_DIR) : 0;
+}

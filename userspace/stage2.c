@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Implements stage2.h. Pure; the only state is the caller's decoder.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "stage2.h"
+
+#define BIT(n) (UINT64_C(1) << (n))
+#define BITS(high, low) ((~UINT64_C(0) >> (63 - (high))) & (~UINT64_C(0) << (low)))
+
+/* VTCR_EL2 and HCR_EL2 fields: Arm ARM, "AArch64 System register descriptions". */
+#define VTCR_TG0_SHIFT 14
+#define VTCR_TG0_MASK 3
+#define VTCR_PS_SHIFT 16
+#define VTCR_PS_MASK 7
+#define VTCR_PS_52 6
+#define VTCR_DS BIT(32)
+#define HCR_FWB BIT(46)
+
+/* Descriptor bits: Arm ARM, "VMSAv8-64 descriptor formats", stage 2. */
+#define DESC_VALID BIT(0)
+#define DESC_TABLE BIT(1) /* levels below 3: table, not block. Level 3: page */
+#define DESC_MEMATTR_SHIFT 2
+#define DESC_MEMATTR_MASK 0xf
+
+#define IA_BITS_MAX 52
+#define ROOT_PAGES_MAX_SHIFT 4 /* 16 pages */
+
+/*
+ * Arm ARM, "Stage 2 memory type and Cacheability attributes".
+ *
+ * Without FWB, MemAttr[3:2] is Device (00) or the outer Cacheability (01 NC,
+ * 10 WT, 11 WB) and MemAttr[1:0] the kind of Device, or the inner Cacheability
+ * (01, 10, 11; 00 is reserved). Only equal halves are a type KVM knows.
+ *
+ * With FWB, MemAttr[3] does not count; 0b0xx is Device, 0b101 NC, 0b110 WB,
+ * 0b111 what stage 1 says, and 0b100 is reserved.
+ *
+ * KVM writes 0xf, 0x5, 0x1 without FWB and 0x6, 0x5, 0x1 (from 7.x also 0x7) with
+ * it: MT_S2_* in arch/arm64/include/asm/memory.h, Normal-NC there since 6.9. So
+ * where the encoding is not known, 0xf and 0x6 are both WB: the other encoding's
+ * reading of them (stage 1 decides; outer NC, inner WT) is none that KVM makes.
+ */
+static const uint8_t memtypes[NCG_S2_FWB_NR][16] = {
+	[NCG_S2_FWB_NO] = {
+		[0x0] = NCG_MT_DEVICE_nGnRnE,
+		[0x1] = NCG_MT_DEVICE_nGnRE,
+		[0x2] = NCG_MT_DEVICE_nGRE,
+		[0x3] = NCG_MT_DEVICE_GRE,
+		[0x4] = NCG_MT_OTHER,
+		[0x5] = NCG_MT_NORMAL_NC,
+		[0x6] = NCG_MT_OTHER,
+		[0x7] = NCG_MT_OTHER,
+		[0x8] = NCG_MT_OTHER,
+		[0x9] = NCG_MT_OTHER,
+		[0xa] = NCG_MT_NORMAL_WT,
+		[0xb] = NCG_MT_OTHER,
+		[0xc] = NCG_MT_OTHER,
+		[0xd] = NCG_MT_OTHER,
+		[0xe] = NCG_MT_OTHER,
+		[0xf] = NCG_MT_NORMAL_WB,
+	},
+	[NCG_S2_FWB_YES] = {
+		[0x0] = NCG_MT_DEVICE_nGnRnE,
+		[0x1] = NCG_MT_DEVICE_nGnRE,
+		[0x2] = NCG_MT_DEVICE_nGRE,
+		[0x3] = NCG_MT_DEVICE_GRE,
+		[0x4] = NCG_MT_OTHER,
+		[0x5] = NCG_MT_NORMAL_NC,
+		[0x6] = NCG_MT_NORMAL_WB,
+		[0x7] = NCG_MT_OTHER,
+		[0x8] = NCG_MT_DEVICE_nGnRnE,
+		[0x9] = NCG_MT_DEVICE_nGnRE,
+		[0xa] = NCG_MT_DEVICE_nGRE,
+		[0xb] = NCG_MT_DEVICE_GRE,
+		[0xc] = NCG_MT_OTHER,
+		[0xd] = NCG_MT_NORMAL_NC,
+		[0xe] = NCG_MT_NORMAL_WB,
+		[0xf] = NCG_MT_OTHER,
+	},
+	[NCG_S2_FWB_UNKNOWN] = {
+		[0x0] = NCG_MT_DEVICE_nGnRnE,
+		[0x1] = NCG_MT_DEVICE_nGnRE,
+		[0x2] = NCG_MT_DEVICE_nGRE,
+		[0x3] = NCG_MT_DEVICE_GRE,
+		[0x4] = NCG_MT_OTHER,
+		[0x5] = NCG_MT_NORMAL_NC,
+		[0x6] = NCG_MT_NORMAL_WB,
+		[0x7] = NCG_MT_OTHER,
+		[0x8] = NCG_MT_OTHER,
+		[0x9] = NCG_MT_OTHER,
+		[0xa] = NCG_MT_OTHER,
+		[0xb] = NCG_MT_OTHER,
+		[0xc] = NCG_MT_OTHER,
+		[0xd] = NCG_MT_OTHER,
+		[0xe] = NCG_MT_OTHER,
+		[0xf] = NCG_MT_NORMAL_WB,
+	},
+};
+
+/*
+ * MemAttr of Write-Back RAM as a comparison, for the loop that sees every entry:
+ * (memattr & mask) is one of want[]. Says the same as the table above, which the
+ * unit test proves for all 16 values.
+ */
+static const struct {
+	uint8_t mask;
+	uint8_t want[2];
+} ram_memattr[NCG_S2_FWB_NR] = {
+	[NCG_S2_FWB_NO] = { 0xf, { 0xf, 0xf } },
+	[NCG_S2_FWB_YES] = { 0x7, { 0x6, 0x6 } },
+	[NCG_S2_FWB_UNKNOWN] = { 0xf, { 0xf, 0x6 } },
+};
+
+static_assert(NCG_S2_LEVEL_INDEX(NCG_S2_LEVEL_MAX) == NCG_S2_LEVELS - 1, "levels");
+
+static unsigned int table_bits(const struct ncg_s2_geometry *geometry)
+{
+	return geometry->page_shift - 3; /* entries are 8 bytes */
+}
+
+int ncg_s2_geometry_check(const struct ncg_s2_geometry *geometry)
+{
+	unsigned int shift;
+	int lowest;
+
+	/*
+	 * The level whose entries would cover more than 52 bits does not exist:
+	 * Arm ARM, "Translation granules", one level less with each granule.
+	 */
+	switch (geometry->page_shift) {
+	case 12:
+		lowest = -1;
+		break;
+	case 14:
+		lowest = 0;
+		break;
+	case 16:
+		lowest = 1;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (geometry->start_level < lowest || geometry->start_level > 2)
+		return -EINVAL;
+	if ((unsigned int)geometry->fwb >= NCG_S2_FWB_NR)
+		return -EINVAL;
+
+	shift = ncg_s2_entry_shift(geometry, geometry->start_level);
+	if (geometry->ia_bits <= shift || geometry->ia_bits > IA_BITS_MAX ||
+	    geometry->ia_bits > shift + table_bits(geometry) + ROOT_PAGES_MAX_SHIFT)
+		return -EINVAL;
+	return 0;
+}
+
+int ncg_s2_geometry_read(const struct ncg_vm *vm, struct ncg_s2_geometry *ret_geometry)
+{
+	static const uint8_t page_shifts[VTCR_TG0_MASK + 1] = { 12, 16, 14, 0 };
+	struct ncg_s2_geometry geometry = {
+		.page_shift = page_shifts[(vm->vtcr >> VTCR_TG0_SHIFT) & VTCR_TG0_MASK],
+		.ia_bits = vm->ia_bits,
+		.start_level = vm->start_level,
+		.lpa2 = vm->vtcr & VTCR_DS,
+		.pa52 = ((vm->vtcr >> VTCR_PS_SHIFT) & VTCR_PS_MASK) == VTCR_PS_52,
+	};
+	int err;
+
+	if (!vm->hcr)
+		geometry.fwb = NCG_S2_FWB_UNKNOWN;
+	else
+		geometry.fwb = vm->hcr & HCR_FWB ? NCG_S2_FWB_YES : NCG_S2_FWB_NO;
+
+	err = ncg_s2_geometry_check(&geometry);
+	if (err)
+		return err;
+	*ret_geometry = geometry;
+	return 0;
+}
+
+size_t ncg_s2_table_entries(const struct ncg_s2_geometry *geometry)
+{
+	return (size_t)1 << table_bits(geometry);
+}
+
+size_t ncg_s2_root_entries(const struct ncg_s2_geometry *geometry)
+{
+	return (size_t)1 << (geometry->ia_bits -
+			     ncg_s2_entry_shift(geometry, geometry->start_level));
+}
+
+size_t ncg_s2_root_pages(const struct ncg_s2_geometry *geometry)
+{
+	size_t pages = ncg_s2_root_entries(geometry) >> table_bits(geometry);
+
+	return pages ? pages : 1;
+}
+
+unsigned int ncg_s2_entry_shift(const struct ncg_s2_geometry *geometry, int level)
+{
+	return geometry->page_shift +
+	       (unsigned int)(NCG_S2_LEVEL_MAX - level) * table_bits(geometry);
+}
+
+uint64_t ncg_s2_entry_size(const struct ncg_s2_geometry *geometry, int level)
+{
+	return BIT(ncg_s2_entry_shift(geometry, level));
+}
+
+bool ncg_s2_level_holds_blocks(const struct ncg_s2_geometry *geometry, int level)
+{
+	int first;
+
+	switch (geometry->page_shift) {
+	case 12:
+		first = geometry->lpa2 ? 0 : 1;
+		break;
+	case 14:
+		first = geometry->lpa2 ? 1 : 2;
+		break;
+	default:
+		first = geometry->pa52 ? 1 : 2;
+		break;
+	}
+	return level >= first && level < NCG_S2_LEVEL_MAX;
+}
+
+enum ncg_memtype ncg_s2_memtype(enum ncg_s2_fwb fwb, unsigned int memattr)
+{
+	return memtypes[fwb][memattr & DESC_MEMATTR_MASK];
+}
+
+/*
+ * As kvm_pte_to_phys() in arch/arm64/include/asm/kvm_pgtable.h. At 64K bits
+ * [15:12] are read at all times: they are 0 where addresses have 48 bits.
+ */
+uint64_t ncg_s2_table_address(const struct ncg_s2_geometry *geometry, uint64_t descriptor)
+{
+	unsigned int shift = geometry->page_shift;
+
+	if (shift == 16)
+		return (descriptor & BITS(47, 16)) | (descriptor & BITS(15, 12)) << (48 - 12);
+	if (geometry->lpa2)
+		return (descriptor & BITS(49, shift)) | (descriptor & BITS(9, 8)) << (50 - 8);
+	return descriptor & BITS(47, shift);
+}
+
+uint64_t ncg_s2_leaf_address(const struct ncg_s2_geometry *geometry, int level,
+			     uint64_t descriptor)
+{
+	/* A block has other fields below its size: nT, bit 16, for one. */
+	return ncg_s2_table_address(geometry, descriptor) &
+	       ~(ncg_s2_entry_size(geometry, level) - 1);
+}
+
+static void add_leaves(struct ncg_s2_totals *totals, enum ncg_memtype memtype, int level,
+		       uint64_t leaves, uint64_t leaf_size)
+{
+	totals->leaves[memtype][NCG_S2_LEVEL_INDEX(level)] += leaves;
+	totals->bytes[memtype][NCG_S2_LEVEL_INDEX(level)] += leaves * leaf_size;
+}
+
+int ncg_s2_decode_finish(struct ncg_s2_decoder *decoder)
+{
+	struct ncg_s2_range done = decoder->pending;
+
+	if (!done.leaves)
+		return 0;
+	decoder->pending = (struct ncg_s2_range){ 0 };
+	return decoder->sink.range ? decoder->sink.range(decoder->sink.arg, &done) : 0;
+}
+
+static int add_range(struct ncg_s2_decoder *decoder, enum ncg_memtype memtype, uint64_t ipa,
+		     uint64_t phys, uint64_t leaf_size)
+{
+	struct ncg_s2_range *pending = &decoder->pending;
+	int err;
+
+	if (pending->leaves && pending->memtype == memtype && pending->leaf_size == leaf_size &&
+	    pending->ipa + pending->size == ipa && pending->phys + pending->size == phys) {
+		pending->size += leaf_size;
+		pending->leaves++;
+		return 0;
+	}
+
+	err = ncg_s2_decode_finish(decoder);
+	*pending = (struct ncg_s2_range){
+		.ipa = ipa,
+		.phys = phys,
+		.size = leaf_size,
+		.leaf_size = leaf_size,
+		.leaves = 1,
+		.memtype = memtype,
+	};
+	return err;
+}
+
+int ncg_s2_decoder_init(struct ncg_s2_decoder *decoder, const struct ncg_s2_geometry *geometry,
+			const struct ncg_s2_sink *sink)
+{
+	int err = ncg_s2_geometry_check(geometry);
+
+	if (err)
+		return err;
+	*decoder = (struct ncg_s2_decoder){ .geometry = *geometry };
+	if (sink)
+		decoder->sink = *sink;
+	return 0;
+}
+
+int ncg_s2_decode_page(struct ncg_s2_decoder *decoder, int level, const uint64_t *entries,
+		       size_t count, uint64_t ipa)
+{
+	const struct ncg_s2_geometry *geometry = &decoder->geometry;
+	struct ncg_s2_totals *totals = &decoder->totals;
+	uint64_t size, limit, mask, want, want_too;
+	uint64_t empty = 0, ram = 0;
+	unsigned int shift;
+	bool leaves;
+	size_t i;
+
+	if (level < geometry->start_level || level > NCG_S2_LEVEL_MAX)
+		return -EINVAL;
+	shift = ncg_s2_entry_shift(geometry, level);
+	size = BIT(shift);
+	if (ipa & (size - 1))
+		return -EINVAL;
+
+	limit = BIT(geometry->ia_bits);
+	if (ipa >= limit)
+		return 0;
+	if (count > (limit - ipa) >> shift)
+		count = (limit - ipa) >> shift;
+
+	/*
+	 * Nearly all of a guest is RAM or nothing. One pass without branches
+	 * counts both, and most pages need no other.
+	 */
+	leaves = level == NCG_S2_LEVEL_MAX || ncg_s2_level_holds_blocks(geometry, level);
+	mask = DESC_VALID | DESC_TABLE |
+	       (uint64_t)ram_memattr[geometry->fwb].mask << DESC_MEMATTR_SHIFT;
+	want = DESC_VALID | (level == NCG_S2_LEVEL_MAX ? DESC_TABLE : 0);
+	want_too = want | (uint64_t)ram_memattr[geometry->fwb].want[1] << DESC_MEMATTR_SHIFT;
+	want |= (uint64_t)ram_memattr[geometry->fwb].want[0] << DESC_MEMATTR_SHIFT;
+	if (!leaves)
+		want = want_too = ~UINT64_C(0); /* no masked entry equals it */
+
+	for (i = 0; i < count; i++) {
+		uint64_t masked = entries[i] & mask;
+
+		empty += ~entries[i] & DESC_VALID;
+		ram += (masked == want) | (masked == want_too);
+	}
+	totals->entries += count;
+	add_leaves(totals, NCG_MT_NORMAL_WB, level, ram, size);
+	if (empty + ram == count)
+		return 0;
+
+	for (i = 0; i < count; i++) {
+		uint64_t descriptor = entries[i];
+		enum ncg_memtype memtype;
+		int err = 0;
+
+		if (!(descriptor & DESC_VALID) || (descriptor & mask) == want ||
+		    (descriptor & mask) == want_too)
+			continue;
+
+		if (level < NCG_S2_LEVEL_MAX && (descriptor & DESC_TABLE)) {
+			struct ncg_s2_table table = {
+				.ipa = ipa + ((uint64_t)i << shift),
+				.phys = ncg_s2_table_address(geometry, descriptor),
+				.descriptor = descriptor,
+				.index = i,
+				.level = level + 1,
+			};
+
+			totals->tables++;
+			if (decoder->sink.table)
+				err = decoder->sink.table(decoder->sink.arg, &table);
+		} else if (!leaves ||
+			   (level == NCG_S2_LEVEL_MAX && !(descriptor & DESC_TABLE))) {
+			totals->reserved++;
+		} else {
+			memtype = ncg_s2_memtype(geometry->fwb, descriptor >> DESC_MEMATTR_SHIFT);
+			add_leaves(totals, memtype, level, 1, size);
+			err = add_range(decoder, memtype, ipa + ((uint64_t)i << shift),
+					ncg_s2_leaf_address(geometry, level, descriptor), size);
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What ncgated shows: one picture of guests, devices and memory types, taken
+ * from the live tables at the moment of asking, and written as metrics for
+ * Prometheus or as JSON for the command. Owns nothing of what it is taken from.
+ */
+#ifndef NCGATE_VIEW_H
+#define NCGATE_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "audit.h"
+#include "inventory.h"
+#include "programs.h"
+#include "walk.h"
+
+/* Everything a picture is taken from; the daemon owns it all. */
+struct ncg_sources {
+	const struct ncg_programs *programs;
+	struct ncg_walk *walk; /* NULL: the tables cannot be read on this host */
+	struct ncg_inventory *inventory;
+	const struct ncg_audit *audit;
+	const char *policy_file;
+	const char *audit_file;
+	time_t policy_loaded; /* when this daemon last loaded the policy */
+	bool last_reload_ok;
+};
+
+/*
+ * The metrics in *ret_text (the caller frees it). Returns 0 or -errno, logged; a
+ * scrape is whole or refused.
+ */
+int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t *ret_size);
+
+/* Replies of the control socket; NULL when there is no memory or no walk. */
+json_t *ncg_view_status(const struct ncg_sources *sources);
+json_t *ncg_view_guests(const struct ncg_sources *sources);
+json_t *ncg_view_devices(const struct ncg_sources *sources);
+
+#endif
