@@ -195,7 +195,7 @@ static int on_event(void *context, void *data, size_t size)
 	json_t *record, *fields;
 
 	if (size < sizeof(*event) || size < event->size) {
-		ncg_audit_write(events->audit, "unreadable-event", 0, json_object());
+		ncg_audit_write(events->audit, "unreadable_event", 0, json_object());
 		return 0;
 	}
 	if (!ncg_gaps_seen(&events->gaps, event->seq))

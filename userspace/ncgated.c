@@ -157,7 +157,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 		ncg_warning("`without-hook trap` is not built into this version: on a kernel "
 			    "without the hook a denied device is recorded, not refused");
 	if (changed)
-		ncg_audit_write(d->audit, "policy-load", 0,
+		ncg_audit_write(d->audit, "policy_load", 0,
 				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
 					  d->options.config, "generation",
 					  (json_int_t)head.generation, "sha256",
@@ -181,7 +181,7 @@ static void reload(struct daemon *d)
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
-		ncg_audit_write(d->audit, "policy-refused", 0,
+		ncg_audit_write(d->audit, "policy_refused", 0,
 				json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
 					  ncg_log_errno_name(-r), "message", refusal));
 	}
@@ -343,7 +343,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.policy_loaded = d->sources.policy_loaded,
 		.last_reload_ok = true,
 	};
-	ncg_audit_write(d->audit, "daemon-start", 0, start_fields(d));
+	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) ||
@@ -406,7 +406,7 @@ static int run(struct daemon *d)
 
 	sd_notify(0, "STOPPING=1");
 	ncg_events_drain(d->events);
-	ncg_audit_write(d->audit, "daemon-stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
+	ncg_audit_write(d->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
 	ncg_info("ncgated ends; what is attached goes on deciding");
 	return r ? NCG_EXIT_INTERNAL : NCG_EXIT_OK;
 }

@@ -64,7 +64,7 @@ daemon() {
 	daemon_pid=$!
 	pids="$pids $daemon_pid"
 	local end=$((SECONDS + 30))
-	until ncgate status > /dev/null 2>&1; do
+	until busybox wget -q -O /dev/null "$url/" 2> /dev/null; do
 		kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/ncgated.log" >&2; fail "ncgated ended"; }
 		[ "$SECONDS" -lt "$end" ] || { cat "$work/ncgated.log" >&2; fail "ncgated does not answer"; }
 		sleep 0.1
@@ -119,6 +119,12 @@ oracle() {
 	IFS= read -r -t 60 reply <&7 || fail "the oracle does not answer"
 	exec 7<&-
 	echo "$reply"
+}
+
+# memory_types DEVICE BAR < ORACLE: the types that the oracle saw, as a JSON list.
+memory_types() {
+	jq -c --arg d "$1" --argjson b "$2" \
+		'[.devices[] | select(.slot == $d and .bar == $b) | .mapped // {} | keys[]]'
 }
 
 clean_up() {

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ncgate check`: reads policies exactly as the daemon does, up to the compiled
+ * form, and says what came of it. Needs neither daemon nor privilege, and owns no
+ * state. Fails closed: what the daemon would refuse, or what cannot be read, is
+ * an error here.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli.h"
+#include "cli_table.h"
+#include "log.h"
+#include "names.h"
+#include "policy_compile.h"
+#include "policy_file.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const without_hook_names[] = {
+	[NCG_WITHOUT_HOOK_AUDIT] = "audit",
+	[NCG_WITHOUT_HOOK_TRAP] = "trap",
+};
+static_assert(ARRAY_SIZE(without_hook_names) == NCG_WITHOUT_HOOK_NR,
+	      "a value of without-hook has no name");
+
+/* ---------------------------------------------------------------------- errors */
+
+/* File names are bytes and JSON is UTF-8: what does not fit becomes '?'. */
+static json_t *json_text(const char *text)
+{
+	ncg_autofree char *copy = NULL;
+	json_t *json = json_string(text);
+
+	if (json)
+		return json;
+	copy = strdup(text);
+	if (!copy)
+		return NULL;
+	for (char *c = copy; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	return json_string(copy);
+}
+
+/* Where there is only a sentence, about the file as a whole. */
+static int add_sentence(json_t *list, const char *file, const char *sentence)
+{
+	json_t *entry = json_pack("{s:o, s:i, s:i, s:s, s:n, s:n, s:o}", "file", json_text(file),
+				  "line", 0, "column", 0, "text", "", "expected", "nearest",
+				  "message", json_text(sentence));
+
+	return json_array_append_new(list, entry) ? -ENOMEM : 0;
+}
+
+static int add_error(json_t *list, const struct ncg_policy_error *error)
+{
+	ncg_autofree char *message = ncg_policy_error_format(error);
+	json_t *entry;
+
+	if (!message)
+		return -ENOMEM;
+	entry = json_pack("{s:o, s:I, s:I, s:o, s:s?, s:s?, s:o}", "file", json_text(error->file),
+			  "line", (json_int_t)error->line, "column", (json_int_t)error->column,
+			  "text", json_text(error->text), "expected", error->expected, "nearest",
+			  error->nearest, "message", json_text(message));
+	return json_array_append_new(list, entry) ? -ENOMEM : 0;
+}
+
+static int add_errors(json_t *list, const char *file, const struct ncg_policy_errors *errors)
+{
+	char sentence[64];
+	int r;
+
+	for (size_t i = 0; i < errors->count; i++) {
+		r = add_error(list, &errors->list[i]);
+		if (r)
+			return r;
+	}
+	if (!errors->more)
+		return 0;
+	snprintf(sentence, sizeof(sentence), "%zu more errors are not shown", errors->more);
+	return add_sentence(list, file, sentence);
+}
+
+/* With list, into it; else to standard error. */
+static int tell_errors(json_t *list, const char *file, const struct ncg_policy_errors *errors)
+{
+	ncg_autofree char *lines = NULL;
+
+	if (list)
+		return add_errors(list, file, errors);
+	lines = ncg_policy_errors_format(errors);
+	if (!lines)
+		return -ENOMEM;
+	fputs(lines, stderr);
+	return 0;
+}
+
+static int tell_sentence(json_t *list, const char *file, const char *sentence)
+{
+	if (list)
+		return add_sentence(list, file, sentence);
+	fprintf(stderr, "%s\n", sentence);
+	return 0;
+}
+
+/* ------------------------------------------------------------------- a good one */
+
+/* A field of a hex id, or * where nothing of it counts. */
+static void write_field(FILE *out, int digits, __u64 value, __u64 mask)
+{
+	if (mask)
+		fprintf(out, "%0*llx", digits, value);
+	else
+		fputc('*', out);
+}
+
+static void write_matches(FILE *out, const struct ncg_policy_rule *rule)
+{
+	const struct ncg_tuple *value = &rule->value, *mask = &rule->mask;
+	const char *separator = "bar=";
+
+	if (mask->subvendor || mask->subdevice) {
+		fputs("subsystem=", out);
+		write_field(out, 4, value->subvendor, mask->subvendor);
+		fputc(':', out);
+		write_field(out, 4, value->subdevice, mask->subdevice);
+		fputc(' ', out);
+	}
+	if (mask->class_code) {
+		/* As many digits as count: the base class, its sub, its interface. */
+		int missing = __builtin_ctz(mask->class_code) / 4;
+
+		fprintf(out, "class=%0*x ", 6 - missing, value->class_code >> 4 * missing);
+	}
+	if (mask->domain || mask->bus || mask->devfn) {
+		fputs("slot=", out);
+		write_field(out, 4, value->domain, mask->domain);
+		fputc(':', out);
+		write_field(out, 2, value->bus, mask->bus);
+		fputc(':', out);
+		write_field(out, 2, value->devfn >> 3, mask->devfn >> 3);
+		fputc('.', out);
+		write_field(out, 1, value->devfn & 7, mask->devfn & 7);
+		fputc(' ', out);
+	}
+	for (unsigned int bar = 0; bar < NCG_POLICY_BARS; bar++) {
+		if (!(rule->bars & 1u << bar))
+			continue;
+		fprintf(out, "%s%u", separator, bar);
+		separator = ",";
+	}
+	if (rule->bars)
+		fputc(' ', out);
+	if (mask->uid)
+		fprintf(out, "uid=%llu ", value->uid);
+}
+
+/* The rule's conditions in the policy language's own words; the caller frees it. */
+static char *format_matches(const struct ncg_policy_rule *rule)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (!out)
+		return NULL;
+	write_field(out, 4, rule->value.vendor, rule->mask.vendor);
+	fputc(':', out);
+	write_field(out, 4, rule->value.device, rule->mask.device);
+	fputc(' ', out);
+	write_matches(out, rule);
+	if (fclose(out)) {
+		free(line);
+		return NULL;
+	}
+	line[size - 1] = '\0'; /* the last blank */
+	return line;
+}
+
+static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *policy)
+{
+	static const struct ncg_cli_column columns[] = {
+		{ "RULE", false }, { "VERDICT", false }, { "MATCHES", false },
+	};
+	ncg_autotable struct ncg_cli_table *table =
+		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct ncg_policy_rule *rule = &policy->rules[i];
+		ncg_autofree char *matches = format_matches(rule);
+
+		if (!matches)
+			return -ENOMEM;
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%.*s:%u", NCG_PATH_LEN,
+				  policy->files[rule->file], rule->line);
+		ncg_cli_table_add(table, rule->verdict == NCG_VERDICT_ALLOW ? NCG_COLOUR_GREEN
+									    : NCG_COLOUR_RED,
+				  "%s", ncg_names_verdict(rule->verdict));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", matches);
+	}
+	return ncg_cli_table_print(table, stdout, cli->colours, 2);
+}
+
+static int print_policy(const struct ncg_cli *cli, const char *file,
+			const struct ncg_policy *policy)
+{
+	printf("%s: mode %s, default %s, without-hook %s, %zu rule%s\n  sha256 ", file,
+	       ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
+	       without_hook_names[policy->without_hook], policy->rule_count,
+	       policy->rule_count == 1 ? "" : "s");
+	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
+		printf("%02x", policy->sha256[i]);
+	putchar('\n');
+	return policy->rule_count ? print_rules(cli, policy) : 0;
+}
+
+/* ---------------------------------------------------------------------- a file */
+
+/* 0; -EINVAL when the policy is bad, and that was told; -ENOMEM. */
+static int check_file(const struct ncg_cli *cli, const char *file, json_t *list)
+{
+	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
+	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
+	ncg_autofree char *sentence = NULL;
+	int r, told;
+
+	r = ncg_policy_file_load(file, &policy, &errors);
+	if (r == -EINVAL && errors) {
+		told = tell_errors(list, file, errors);
+		return told ? told : r;
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (r) {
+		if (asprintf(&sentence, "%s: cannot be read: %s", file, strerror(-r)) < 0) {
+			sentence = NULL;
+			return -ENOMEM;
+		}
+		told = tell_sentence(list, file, sentence);
+		return told ? told : -EINVAL;
+	}
+	r = ncg_policy_compile(policy, 1, &compiled);
+	if (r == -E2BIG) {
+		sentence = ncg_policy_compile_explain(policy);
+		told = sentence ? tell_sentence(list, file, sentence) : -ENOMEM;
+		return told ? told : -EINVAL;
+	}
+	if (r)
+		return r;
+	return list ? 0 : print_policy(cli, file, policy);
+}
+
+enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count)
+{
+	json_t *list = cli->json ? json_array() : NULL;
+	enum ncg_exit status = NCG_EXIT_OK;
+	int r = cli->json && !list ? -ENOMEM : 0;
+
+	for (size_t i = 0; !r && i < count; i++) {
+		r = check_file(cli, files[i], list);
+		if (r == -EINVAL) {
+			status = NCG_EXIT_BAD_INPUT;
+			r = 0;
+		}
+	}
+	if (!r && list)
+		r = ncg_cli_print_json(list);
+	json_decref(list);
+	if (r) {
+		ncg_log_error(r, "the check was not finished");
+		return NCG_EXIT_NOT_POSSIBLE;
+	}
+	return status;
+}

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The daemon's replies as text for a human. Owns no state. Nothing is decided
+ * here: every word of what holds comes from the daemon.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli.h"
+#include "cli_table.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The labels of the lines of `status` end here. */
+#define LABEL_WIDTH 10
+
+/* ------------------------------------------------------------ reading a reply */
+
+static const char *text(const json_t *json, const char *key)
+{
+	const char *value = json_string_value(json_object_get(json, key));
+
+	return value ? value : "";
+}
+
+static long long number(const json_t *json, const char *key)
+{
+	return json_integer_value(json_object_get(json, key));
+}
+
+static bool is(const json_t *json, const char *key, const char *value)
+{
+	return !strcmp(text(json, key), value);
+}
+
+int ncg_cli_print_json(const json_t *json)
+{
+	/* All ASCII, so that no name in it can steer the terminal. */
+	ncg_autofree char *line = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER |
+						   JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+
+	if (!line)
+		return -ENOMEM;
+	puts(line);
+	return 0;
+}
+
+static enum ncg_colour verdict_colour(const char *verdict)
+{
+	if (!strcmp(verdict, "allow"))
+		return NCG_COLOUR_GREEN;
+	return strcmp(verdict, "deny") ? NCG_COLOUR_YELLOW : NCG_COLOUR_RED;
+}
+
+/* Normal-NC is what ncgate is about, so it stands out. */
+static enum ncg_colour type_colour(const char *type)
+{
+	return strcmp(type, "normal_nc") ? NCG_COLOUR_NONE : NCG_COLOUR_YELLOW;
+}
+
+static void add_bytes(struct ncg_cli_table *table, unsigned long long bytes)
+{
+	char size[NCG_CLI_BYTES_LEN];
+
+	ncg_cli_format_bytes(bytes, size);
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", size);
+}
+
+/* ---------------------------------------------------------------------- status */
+
+static const char *grade_meaning(const json_t *reply)
+{
+	const json_t *policy = json_object_get(reply, "policy");
+	bool audit = is(policy, "mode", "audit");
+
+	if (!json_is_object(policy))
+		return "no policy is loaded, the kernel's own default holds";
+	if (is(reply, "grade", "hook"))
+		return audit ? "vfio-pci-core asks ncgate at each BAR mmap; in mode audit decisions "
+			       "are only recorded, and the kernel's own default holds"
+			     : "vfio-pci-core asks ncgate at each BAR mmap; a denied BAR is mapped "
+			       "Device-nGnRE, at full speed";
+	if (is(reply, "grade", "trap"))
+		return audit ? "vfio-pci-core has no hook; in mode audit decisions are only recorded, "
+			       "and the kernel's own default holds"
+			     : "vfio-pci-core has no hook; the BAR mmaps of a denied device are "
+			       "refused, so that its accesses trap: safe, and slow";
+	return "decisions are only recorded, the kernel's own default holds";
+}
+
+static void print_label(const char *label)
+{
+	printf("%-*s", LABEL_WIDTH, label);
+}
+
+static void print_problem(const struct ncg_cli *cli, const char *problem)
+{
+	ncg_cli_print(stdout, cli->colours, NCG_COLOUR_RED, problem);
+	putchar('\n');
+}
+
+static void print_policy(const struct ncg_cli *cli, const json_t *policy)
+{
+	print_label("policy");
+	if (!json_is_object(policy)) {
+		print_problem(cli, "none");
+		return;
+	}
+	printf("%s: mode %s, default %s, %lld rule%s\n", text(policy, "file"), text(policy, "mode"),
+	       text(policy, "default"), number(policy, "rules"),
+	       number(policy, "rules") == 1 ? "" : "s");
+	print_label("");
+	printf("generation %lld, loaded %s\n", number(policy, "generation"),
+	       text(policy, "loaded"));
+	print_label("");
+	printf("sha256 %s\n", text(policy, "sha256"));
+	if (json_is_false(json_object_get(policy, "last_reload_ok"))) {
+		print_label("");
+		print_problem(cli, "the last reload was refused; this policy is still in force");
+	}
+}
+
+static int print_programs(const struct ncg_cli *cli, const json_t *programs)
+{
+	static const struct ncg_cli_column columns[] = {
+		{ "PROGRAM", false }, { "TARGET", false }, { "STATE", false },
+		{ "ERRNO", false },   { "LOST", false },
+	};
+	ncg_autotable struct ncg_cli_table *table =
+		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
+	size_t attached = 0, needed = 0, i;
+	const json_t *program;
+
+	json_array_foreach(programs, i, program) {
+		if (is(program, "state", "not-needed"))
+			continue;
+		needed++;
+		if (is(program, "state", "attached")) {
+			attached++;
+			continue;
+		}
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "name"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "target"));
+		ncg_cli_table_add(table, is(program, "state", "failed") ? NCG_COLOUR_RED
+									: NCG_COLOUR_YELLOW,
+				  "%s", text(program, "state"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "error"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "lost"));
+	}
+	print_label("programs");
+	printf("%zu of %zu attached\n", attached, needed);
+	return attached == needed ? 0 : ncg_cli_table_print(table, stdout, cli->colours,
+							    LABEL_WIDTH);
+}
+
+static void print_counters(const struct ncg_cli *cli, const json_t *reply)
+{
+	json_t *counters = json_object_get(reply, "counters");
+	const char *name, *label = "counters";
+	json_t *value;
+
+	json_object_foreach(counters, name, value) {
+		bool lost = !strcmp(name, "events_lost");
+		char line[96];
+
+		/* A counter of 0 says little, but that nothing was lost says much. */
+		if (!json_integer_value(value) && !lost)
+			continue;
+		snprintf(line, sizeof(line), "%s %lld", name, (long long)json_integer_value(value));
+		print_label(label);
+		if (lost && json_integer_value(value))
+			print_problem(cli, line);
+		else
+			puts(line);
+		label = "";
+	}
+}
+
+static void print_errors(const struct ncg_cli *cli, const char *label, long long errors,
+			 const char *what)
+{
+	char line[128];
+
+	if (!errors)
+		return;
+	snprintf(line, sizeof(line), "%lld %s", errors, what);
+	print_label(label);
+	print_problem(cli, line);
+}
+
+int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
+{
+	const json_t *audit = json_object_get(reply, "audit");
+	int r;
+
+	ncg_cli_print(stdout, cli->colours, is(reply, "grade", "none") ? NCG_COLOUR_YELLOW
+								      : NCG_COLOUR_BOLD,
+		      text(reply, "grade"));
+	printf(": %s\n", grade_meaning(reply));
+	print_policy(cli, json_object_get(reply, "policy"));
+	r = print_programs(cli, json_object_get(reply, "programs"));
+	print_label("guests");
+	if (json_is_false(json_object_get(reply, "walk")))
+		print_problem(cli, "unknown: stage-2 tables cannot be read on this host");
+	else
+		printf("%lld\n", number(reply, "guests"));
+	print_errors(cli, "", number(reply, "walk_errors"), "errors in reading stage-2 tables");
+	print_counters(cli, reply);
+	print_label("audit");
+	printf("%s: %lld record%s\n", text(audit, "path"), number(audit, "records"),
+	       number(audit, "records") == 1 ? "" : "s");
+	print_errors(cli, "", number(audit, "errors"), "records could not be written");
+	print_label("host");
+	printf("ncgated %s, kernel %s, %lld KiB pages\n", text(reply, "version"),
+	       text(reply, "kernel"), number(reply, "page_size") / 1024);
+	return r;
+}
+
+/* ---------------------------------------------------------------------- guests */
+
+static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, const char *device,
+			  const char *bar, const char *type, unsigned long long bytes)
+{
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "guest"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "name"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", number(guest, "pid"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", device);
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", bar);
+	ncg_cli_table_add(table, type_colour(type), "%s", type);
+	add_bytes(table, bytes);
+}
+
+/* Bytes of one type in a list of a guest's devices or other memory. */
+static long long sum_of(const json_t *list, const char *type)
+{
+	const json_t *entry;
+	long long sum = 0;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		if (is(entry, "type", type))
+			sum += number(entry, "bytes");
+	return sum;
+}
+
+static void add_guest(struct ncg_cli_table *table, const json_t *guest)
+{
+	const json_t *devices = json_object_get(guest, "devices");
+	const json_t *other = json_object_get(guest, "other");
+	json_t *types = json_object_get(guest, "types");
+	const json_t *entry;
+	const char *type;
+	char where[32];
+	json_t *bytes;
+	bool any = false;
+	size_t i;
+
+	if (json_is_false(json_object_get(guest, "visible"))) {
+		add_guest_row(table, guest, "", "", "not visible", 0);
+		return;
+	}
+	/* RAM is what is left when devices and other memory are taken off. */
+	json_object_foreach(types, type, bytes) {
+		long long ram = json_integer_value(bytes) - sum_of(devices, type) -
+				sum_of(other, type);
+
+		if (ram > 0)
+			add_guest_row(table, guest, "RAM", "", type, ram);
+		any |= ram > 0;
+	}
+	json_array_foreach(devices, i, entry) {
+		snprintf(where, sizeof(where), "%lld", number(entry, "bar"));
+		add_guest_row(table, guest, text(entry, "device"), where, text(entry, "type"),
+			      number(entry, "bytes"));
+		any = true;
+	}
+	json_array_foreach(other, i, entry) {
+		snprintf(where, sizeof(where), "at 0x%.20s", text(entry, "phys"));
+		add_guest_row(table, guest, where, "", text(entry, "type"),
+			      number(entry, "bytes"));
+		any = true;
+	}
+	if (!any)
+		add_guest_row(table, guest, "", "", "nothing mapped", 0);
+}
+
+int ncg_cli_print_guests(const struct ncg_cli *cli, const json_t *reply)
+{
+	static const struct ncg_cli_column columns[] = {
+		{ "GUEST", false }, { "NAME", false }, { "PID", true },	   { "DEVICE", false },
+		{ "BAR", true },    { "TYPE", false }, { "BYTES", true },
+	};
+	ncg_autotable struct ncg_cli_table *table =
+		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
+	const json_t *guests = json_object_get(reply, "guests"), *guest;
+	size_t i;
+
+	if (!json_array_size(guests)) {
+		puts("no guests");
+		return 0;
+	}
+	json_array_foreach(guests, i, guest)
+		add_guest(table, guest);
+	return ncg_cli_table_print(table, stdout, cli->colours, 0);
+}
+
+/* --------------------------------------------------------------------- devices */
+
+/* "normal_nc (812-4711), device_nGnRE (900-5000)"; the caller frees it. */
+static char *observed(const json_t *guests, bool *ret_normal_nc)
+{
+	char *line = NULL;
+	const json_t *guest;
+	size_t size, i;
+	FILE *out = open_memstream(&line, &size);
+
+	*ret_normal_nc = false;
+	if (!out)
+		return NULL;
+	json_array_foreach(guests, i, guest) {
+		fprintf(out, "%s%s (%s)", i ? ", " : "", text(guest, "type"),
+			text(guest, "guest"));
+		*ret_normal_nc |= is(guest, "type", "normal_nc");
+	}
+	if (fclose(out)) {
+		free(line);
+		return NULL;
+	}
+	return line;
+}
+
+static int add_bar(struct ncg_cli_table *table, const json_t *device, const json_t *bar)
+{
+	const json_t *rule = json_object_get(bar, "rule");
+	ncg_autofree char *seen = NULL;
+	bool normal_nc;
+
+	seen = observed(json_object_get(bar, "guests"), &normal_nc);
+	if (!seen)
+		return -ENOMEM;
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "device"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s:%s", text(device, "vendor_id"),
+			  text(device, "device_id"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "name"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "driver"));
+	if (bar) {
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", number(bar, "bar"));
+		add_bytes(table, number(bar, "size"));
+	} else {
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
+	}
+	ncg_cli_table_add(table, verdict_colour(text(bar ? bar : device, "verdict")), "%s",
+			  text(bar ? bar : device, "verdict"));
+	if (rule)
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s:%lld", text(rule, "file"),
+				  number(rule, "line"));
+	else
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(bar, "reason"));
+	ncg_cli_table_add(table, normal_nc ? NCG_COLOUR_YELLOW : NCG_COLOUR_NONE, "%s", seen);
+	return 0;
+}
+
+int ncg_cli_print_devices(const struct ncg_cli *cli, const json_t *reply)
+{
+	static const struct ncg_cli_column columns[] = {
+		{ "DEVICE", false },  { "ID", false },	 { "NAME", false },
+		{ "DRIVER", false },  { "BAR", true },	 { "SIZE", true },
+		{ "VERDICT", false }, { "RULE", false }, { "OBSERVED", false },
+	};
+	ncg_autotable struct ncg_cli_table *table =
+		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
+	const json_t *devices = json_object_get(reply, "devices"), *device, *bar;
+	size_t i, b;
+	int r;
+
+	if (!json_array_size(devices)) {
+		puts("no devices: none is bound to a vfio driver");
+		return 0;
+	}
+	json_array_foreach(devices, i, device) {
+		const json_t *bars = json_object_get(device, "bars");
+
+		if (!json_array_size(bars)) {
+			r = add_bar(table, device, NULL);
+			if (r)
+				return r;
+		}
+		json_array_foreach(bars, b, bar) {
+			r = add_bar(table, device, bar);
+			if (r)
+				return r;
+		}
+	}
+	return ncg_cli_table_print(table, stdout, cli->colours, 0);
+}
