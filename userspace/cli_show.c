@@ -78,13 +78,13 @@ static const char *grade_meaning(const json_t *reply)
 	if (!json_is_object(policy))
 		return "no policy is loaded, the kernel's own default holds";
 	if (is(reply, "grade", "hook"))
-		return audit ? "vfio-pci-core asks ncgate at each BAR mmap; in mode audit decisions "
-			       "are only recorded, and the kernel's own default holds"
+		return audit ? "vfio-pci-core asks ncgate at each BAR mmap; in mode audit "
+			       "decisions are only recorded, and the kernel's own default holds"
 			     : "vfio-pci-core asks ncgate at each BAR mmap; a denied BAR is mapped "
 			       "Device-nGnRE, at full speed";
 	if (is(reply, "grade", "trap"))
-		return audit ? "vfio-pci-core has no hook; in mode audit decisions are only recorded, "
-			       "and the kernel's own default holds"
+		return audit ? "vfio-pci-core has no hook; in mode audit decisions are only "
+			       "recorded, and the kernel's own default holds"
 			     : "vfio-pci-core has no hook; the BAR mmaps of a denied device are "
 			       "refused, so that its accesses trap: safe, and slow";
 	return "decisions are only recorded, the kernel's own default holds";
@@ -221,7 +221,7 @@ int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
 /* ---------------------------------------------------------------------- guests */
 
 static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, const char *device,
-			  const char *bar, const char *type, unsigned long long bytes)
+			  const char *bar, const char *type, long long bytes)
 {
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "guest"));
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "name"));
@@ -229,7 +229,10 @@ static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, cons
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", device);
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", bar);
 	ncg_cli_table_add(table, type_colour(type), "%s", type);
-	add_bytes(table, bytes);
+	if (bytes)
+		add_bytes(table, bytes);
+	else
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
 }
 
 /* Bytes of one type in a list of a guest's devices or other memory. */

@@ -16,9 +16,12 @@
 #include "control.h"
 #include "log.h"
 
-#define EXIT_STATUS_DOC                                                              \
-	"\vExit status: 0 fine, 1 findings, 2 bad input or usage, 3 not possible on " \
+#define EXIT_STATUS                                                                \
+	"Exit status: 0 fine, 1 findings, 2 bad input or usage, 3 not possible on " \
 	"this host (ncgated does not run, for example)."
+
+/* What follows \v, argp prints below the options. */
+#define BELOW "\v"
 
 struct command {
 	const char *name;
@@ -33,24 +36,26 @@ struct command {
 static const struct command commands[] = {
 	{ "status", "what is enforced, and whether all is well",
 	  "Show the grade of enforcement, the policy in force, what is not attached and what "
-	  "was counted." EXIT_STATUS_DOC,
+	  "was counted." BELOW EXIT_STATUS,
 	  NULL, "status", ncg_cli_print_status },
 	{ "guests", "which guest maps what, with which memory type",
 	  "Show what every guest's stage-2 tables hold, by device, BAR and memory type."
-	  EXIT_STATUS_DOC,
+	  BELOW EXIT_STATUS,
 	  NULL, "guests", ncg_cli_print_guests },
 	{ "devices", "the verdict for each device, and what is observed",
 	  "Show each passthrough device's BARs, the policy's verdict with its rule, and the "
-	  "memory types that guests have." EXIT_STATUS_DOC,
+	  "memory types that guests have." BELOW EXIT_STATUS,
 	  NULL, "devices", ncg_cli_print_devices },
 	{ "check", "check policy files and show what they resolve to",
 	  "Check policy files as ncgated would read them, and show what they resolve to. "
 	  "Needs no daemon. Errors go to standard error; with --json they are an array on "
-	  "standard output." EXIT_STATUS_DOC,
+	  "standard output." BELOW EXIT_STATUS,
 	  "FILE...", NULL, NULL },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
+
+#define NAMES "status, guests, devices or check"
 
 struct invocation {
 	struct ncg_cli cli;
@@ -101,8 +106,8 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		if (invocation->command->args_doc)
-			argp_error(state, "which file? %s needs %s", invocation->command->name,
-				   invocation->command->args_doc);
+			argp_error(state, "%s needs %s: the policy to check",
+				   invocation->command->name, invocation->command->args_doc);
 		return 0;
 	default:
 		return parse_shared(key, arg, invocation);
@@ -121,8 +126,7 @@ static void parse_command(struct argp_state *state, const char *name)
 		if (!strcmp(commands[i].name, name))
 			invocation->command = &commands[i];
 	if (!invocation->command)
-		argp_error(state, "'%s' is not a command; expected status, guests, devices or check",
-			   name);
+		argp_error(state, "'%s' is not a command; expected " NAMES, name);
 	if (asprintf(&full_name, "ncgate %s", name) < 0) {
 		full_name = NULL;
 		argp_failure(state, NCG_EXIT_NOT_POSSIBLE, ENOMEM, "no memory");
@@ -142,7 +146,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		parse_command(state, arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command given; expected status, guests, devices or check");
+		argp_error(state, "no command given; expected " NAMES);
 		return 0;
 	default:
 		return parse_shared(key, arg, state->input);
@@ -159,10 +163,10 @@ static char *make_doc(void)
 	if (!out)
 		return NULL;
 	fputs("Show which memory types KVM guests have on passthrough devices, and check the "
-	      "policy that decides it.\vCommands (each has its own --help):\n", out);
+	      "policy that decides it." BELOW "Commands (each has its own --help):\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fputs(EXIT_STATUS_DOC + 1, out);
+	fputs("\n" EXIT_STATUS, out);
 	if (fclose(out)) {
 		free(doc);
 		return NULL;

@@ -549,14 +549,55 @@ static int remove_files(const char *dir)
 	return rmdir(dir) ? -errno : 0;
 }
 
+/* The id of the program behind a pinned link; 0 for none. */
+static __u32 attached_program(const char *pin)
+{
+	ncg_autoclose int fd = bpf_obj_get(pin);
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd < 0 || bpf_link_get_info_by_fd(fd, &info, &size) ? 0 : info.prog_id;
+}
+
+/*
+ * The kernel detaches in its own time once the last name of a link is gone, and
+ * lets the program go after that: wait for it, so that who asked for the end of
+ * decisions may rely on it.
+ */
+static int wait_until_gone(const __u32 *ids, size_t count)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		size_t left = 0;
+
+		for (size_t i = 0; i < count; i++) {
+			ncg_autoclose int fd = ids[i] ? bpf_prog_get_fd_by_id(ids[i]) : -1;
+
+			left += fd >= 0;
+		}
+		if (!left)
+			return 0;
+		usleep(10000);
+	}
+	return -ETIMEDOUT;
+}
+
 int ncg_programs_remove(void)
 {
+	__u32 ids[NCG_PROGRAM_NR];
 	int r = check_bpffs();
 
 	if (r)
 		return r;
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		char pin[PIN_LEN];
+
+		link_pin(p, pin);
+		ids[p] = attached_program(pin);
+	}
 	/* Links first: nothing may decide by maps that are going. */
 	r = remove_files(LINKS_DIR);
+	if (!r)
+		r = wait_until_gone(ids, NCG_PROGRAM_NR);
 	if (!r)
 		r = remove_files(MAPS_DIR);
 	if (!r)

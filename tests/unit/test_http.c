@@ -330,6 +330,44 @@ static void a_client_that_hangs_up_harms_nobody(void **state)
 	assert_string_equal(body_of(reply), METRICS);
 }
 
+/* Holds connections without a word, then asks by one more. */
+static void *greedy_client(void *arg)
+{
+	struct exchange *exchange = arg;
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons(exchange->server->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int silent[16];
+
+	for (size_t i = 0; i < 16; i++) {
+		silent[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (connect(silent[i], (struct sockaddr *)&address, sizeof(address)))
+			perror("connect");
+	}
+	client(exchange);
+	for (size_t i = 0; i < 16; i++)
+		close(silent[i]);
+	return NULL;
+}
+
+static void one_address_cannot_take_every_place(void **state)
+{
+	struct exchange exchange = {
+		.server = *state,
+		.request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, greedy_client, &exchange), 0);
+	assert_int_equal(ncg_loop_run(exchange.server->loop), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(exchange.size, 0);
+	assert_int_equal(exchange.server->renders, 0);
+	free(exchange.reply);
+}
+
 static void bad_http_is_refused(void **state)
 {
 	ncg_autofree char *bad = exchange_with(*state, "\1\2\3 nonsense\r\n\r\n", false, NULL);
@@ -426,6 +464,19 @@ static void ipv6_loopback(void **state)
 	close(fd);
 }
 
+/* Every address of IPv6 is not every address: IPv4 was not asked for. */
+static void all_ipv6_addresses(void **state)
+{
+	int fd = -1, r = ncg_http_listen("[::]:0", &fd);
+
+	(void)state;
+	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
+		skip();
+	assert_int_equal(r, 0);
+	assert_false(connects(AF_INET, port_of(fd)));
+	close(fd);
+}
+
 static void all_addresses(void **state)
 {
 	int fd = -1;
@@ -451,12 +502,14 @@ int main(void)
 		TEST(a_connection_serves_many_requests),
 		TEST(a_large_reply_is_whole),
 		TEST(a_client_that_hangs_up_harms_nobody),
+		TEST(one_address_cannot_take_every_place),
 		TEST(bad_http_is_refused),
 		TEST(a_server_can_be_closed_at_any_time),
 		cmocka_unit_test(malformed_addresses_are_refused),
 		TEST(a_taken_port_is_told),
 		cmocka_unit_test(an_address_of_no_interface_is_told),
 		cmocka_unit_test(ipv6_loopback),
+		cmocka_unit_test(all_ipv6_addresses),
 		cmocka_unit_test(all_addresses),
 	};
 

@@ -200,6 +200,7 @@ struct options {
 	uint64_t store_offset;
 	unsigned int ipa_bits;
 	bool hold;
+	bool gicv2;
 };
 
 static struct kvm_run *run;
@@ -481,6 +482,34 @@ static int vcpu_create(int vm, uint64_t ram_ipa)
 	return vcpu;
 }
 
+/*
+ * An in-kernel GICv2 at the addresses of QEMU's virt board. At the vCPU's first
+ * run KVM maps the host's virtual CPU interface at GICV2_CPU.
+ */
+#define GICV2_DIST 0x08000000ULL
+#define GICV2_CPU 0x08010000ULL
+
+static void gicv2_create(int vm)
+{
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_ARM_VGIC_V2 };
+	uint64_t address;
+	struct kvm_device_attr attr = { .addr = (uintptr_t)&address };
+
+	must(ioctl(vm, KVM_CREATE_DEVICE, &device), "KVM_CREATE_DEVICE (GICv2)");
+	attr.group = KVM_DEV_ARM_VGIC_GRP_ADDR;
+	attr.attr = KVM_VGIC_V2_ADDR_TYPE_DIST;
+	address = GICV2_DIST;
+	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 distributor");
+	attr.attr = KVM_VGIC_V2_ADDR_TYPE_CPU;
+	address = GICV2_CPU;
+	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 CPU interface");
+	attr = (struct kvm_device_attr){
+		.group = KVM_DEV_ARM_VGIC_GRP_CTRL,
+		.attr = KVM_DEV_ARM_VGIC_CTRL_INIT,
+	};
+	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 init");
+}
+
 static void say(const char *line)
 {
 	puts(line);
@@ -549,6 +578,7 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  -name X, -uuid X    ignored: for who looks at the command line\n";
 
@@ -567,7 +597,7 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, IGNORED };
+	       STORE, TOUCH_PAGES, TOUCH_STRIDE, GICV2, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -576,6 +606,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
 		{ "touch-stride", required_argument, NULL, TOUCH_STRIDE },
@@ -643,6 +674,9 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case HOLD:
 			ret->hold = true;
+			break;
+		case GICV2:
+			ret->gicv2 = true;
 			break;
 		case STORE:
 			if (!strcmp(optarg, "unaligned"))
@@ -750,6 +784,8 @@ int main(int argc, char **argv)
 	}
 
 	vcpu = vcpu_create(vm, opt.ram_ipa);
+	if (opt.gicv2)
+		gicv2_create(vm);
 	run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,

@@ -137,7 +137,7 @@ clean_up() {
 		timeout 10 tail --pid="$p" -f /dev/null || kill -KILL "$p" 2>/dev/null
 	done
 	wait
-	rm -rf /sys/fs/bpf/ncgate
+	ncgated --remove-state
 	[ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 40 "$work"/*.log "$work"/*.err 2>/dev/null
 	exit "$status"
 }

@@ -1,0 +1,772 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The built ncgate, from outside: for each command line its exit status and what
+ * goes to which stream. The daemon is a fake that serves canned replies through
+ * the real control socket. NCG_BIN_DIR names the folder of the binary.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cleanup.h"
+#include "cli_table.h"
+#include "control.h"
+#include "loop.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static char folder[] = "/tmp/ncgate-cli-XXXXXX";
+
+/* ------------------------------------------------------------ the fake daemon */
+
+#define PROGRAM(name, state, error, lost)                                               \
+	"{\"name\":\"" name "\",\"target\":\"" name "_target\",\"state\":\"" state "\"," \
+	"\"adopted\":false,\"error\":" error ",\"lost\":\"" lost "\"}"
+
+#define POLICY(mode, ok)                                                                   \
+	"{\"file\":\"/etc/ncgate/policy.conf\",\"mode\":\"" mode "\",\"default\":\"deny\"," \
+	"\"generation\":3,\"rules\":2,\"sha256\":\"00ff\","                                 \
+	"\"loaded\":\"2026-01-02T03:04:05Z\",\"last_reload_ok\":" ok "}"
+
+#define STATUS(grade, policy, programs, walk, lost, errors)                              \
+	"{\"version\":\"9.9\",\"kernel\":\"6.12.0\",\"page_size\":16384,\"grade\":\"" grade \
+	"\",\"policy\":" policy ",\"programs\":[" programs "],\"walk\":" walk               \
+	",\"guests\":2,\"counters\":{\"decisions_allow\":7,\"decisions_deny\":0,"           \
+	"\"events_lost\":" lost "},\"audit\":{\"path\":\"/var/log/ncgate/audit.jsonl\","    \
+	"\"records\":1,\"errors\":" errors "},\"walk_errors\":" errors "}"
+
+#define GUESTS                                                                              \
+	"{\"guests\":[{\"guest\":\"812-4711\",\"pid\":812,\"uid\":0,\"name\":\"caf\xc3\xa9\"," \
+	"\"uuid\":\"\",\"vmm\":\"qemu\",\"cgroup\":\"/\",\"vcpus\":2,\"visible\":true,"        \
+	"\"fwb\":null,\"types\":{\"normal_wb\":1073741824,\"normal_nc\":16777216,"             \
+	"\"device_nGnRE\":69632},\"leaves\":[],\"devices\":["                                  \
+	"{\"device\":\"0000:00:05.0\",\"bar\":2,\"type\":\"normal_nc\",\"bytes\":16777216},"   \
+	"{\"device\":\"0000:00:06.0\",\"bar\":0,\"type\":\"device_nGnRE\",\"bytes\":65536}],"  \
+	"\"other\":[{\"phys\":\"8040000\",\"bytes\":4096,\"type\":\"device_nGnRE\"}]},"        \
+	"{\"guest\":\"9-1\",\"pid\":9,\"name\":\"\\u001b[31mevil\\u009b\",\"visible\":false,"  \
+	"\"types\":{},\"devices\":[],\"other\":[]}]}"
+
+#define DEVICES                                                                              \
+	"{\"devices\":[{\"device\":\"0000:00:05.0\",\"vendor_id\":\"10de\","                    \
+	"\"device_id\":\"2342\",\"name\":\"NVIDIA GH200\",\"driver\":\"nvgrace_gpu_vfio_pci\"," \
+	"\"verdict\":\"mixed\",\"bars\":[{\"bar\":0,\"start\":\"1000\",\"size\":16777216,"      \
+	"\"prefetchable\":false,\"verdict\":\"deny\",\"reason\":\"default\",\"guests\":[]},"    \
+	"{\"bar\":2,\"start\":\"2000\",\"size\":103079215104,\"prefetchable\":true,"            \
+	"\"verdict\":\"allow\",\"reason\":\"rule\",\"rule\":{\"file\":\"policy.conf\","         \
+	"\"line\":12},\"guests\":[{\"guest\":\"812-4711\",\"type\":\"normal_nc\",\"bytes\":1}," \
+	"{\"guest\":\"9-1\",\"type\":\"device_nGnRE\",\"bytes\":1}]}]},"                        \
+	"{\"device\":\"0000:00:06.0\",\"vendor_id\":\"1234\",\"device_id\":\"0001\","           \
+	"\"name\":\"\",\"driver\":\"vfio-pci\",\"verdict\":\"none\",\"bars\":[]}]}"
+
+struct replies {
+	const char *status;
+	const char *guests;
+	const char *devices;
+};
+
+struct fake {
+	const struct replies *replies;
+	char path[64];
+	struct ncg_loop *loop;
+	struct ncg_control *control;
+	int stop;
+	pthread_t thread;
+};
+
+static json_t *answer(void *arg, const char *request)
+{
+	const struct replies *replies = ((struct fake *)arg)->replies;
+	const char *text = !strcmp(request, "status")  ? replies->status
+			   : !strcmp(request, "guests") ? replies->guests
+							: replies->devices;
+	json_error_t error;
+	json_t *json;
+
+	if (!text)
+		return NULL;
+	json = json_loads(text, 0, &error);
+	if (!json)
+		fprintf(stderr, "canned reply: %s at %d\n", error.text, error.position);
+	return json;
+}
+
+static void on_stop(void *arg, uint32_t events)
+{
+	(void)events;
+	ncg_loop_stop(((struct fake *)arg)->loop);
+}
+
+static void *serve(void *arg)
+{
+	return (void *)(intptr_t)ncg_loop_run(((struct fake *)arg)->loop);
+}
+
+static void fake_start(struct fake *fake, const struct replies *replies)
+{
+	int fd;
+
+	*fake = (struct fake){ .replies = replies };
+	snprintf(fake->path, sizeof(fake->path), "%s/socket", folder);
+	fake->stop = eventfd(0, EFD_CLOEXEC);
+	assert_true(fake->stop >= 0);
+	assert_int_equal(ncg_loop_new(&fake->loop), 0);
+	assert_int_equal(ncg_control_listen(fake->path, &fd), 0);
+	assert_int_equal(ncg_control_open(fake->loop, fd, answer, fake, &fake->control), 0);
+	assert_int_equal(ncg_loop_add(fake->loop, fake->stop, EPOLLIN, on_stop, fake), 0);
+	assert_int_equal(pthread_create(&fake->thread, NULL, serve, fake), 0);
+}
+
+static void fake_stop(struct fake *fake)
+{
+	uint64_t one = 1;
+
+	assert_int_equal(write(fake->stop, &one, sizeof(one)), sizeof(one));
+	pthread_join(fake->thread, NULL);
+	ncg_control_close(fake->control);
+	ncg_loop_free(fake->loop);
+	close(fake->stop);
+}
+
+/* ----------------------------------------------------------------- the command */
+
+struct result {
+	int status;
+	char *out;
+	char *err;
+};
+
+static void result_free(struct result *result)
+{
+	free(result->out);
+	free(result->err);
+}
+
+/* A child of a process with threads: only async-signal-safe calls before exec. */
+static void run_child(char *const *argv, char *const *env, int out, int err)
+{
+	if (dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0 || chdir(folder))
+		_exit(126);
+	execve(argv[0], argv, env);
+	_exit(127);
+}
+
+static char *read_all(int fd)
+{
+	char *text = calloc(1, 1 << 20);
+	size_t size = 0;
+	ssize_t n;
+
+	assert_non_null(text);
+	/* A terminal whose other side is closed ends with EIO. */
+	while ((n = read(fd, text + size, (1 << 20) - 1 - size)) > 0)
+		size += n;
+	return text;
+}
+
+static int temporary(void)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Runs ncgate in the test's folder, with out as its standard output. */
+static int run_to(const char *const *args, char *const *env, int out, int err)
+{
+	const char *dir = getenv("NCG_BIN_DIR");
+	ncg_autofree char *binary = NULL;
+	char *argv[12] = { 0 };
+	int status;
+	pid_t pid;
+
+	if (!dir)
+		fail_msg("NCG_BIN_DIR does not name the folder of the built ncgate");
+	/* The child changes its folder, and the path may be relative. */
+	binary = realpath(dir, NULL);
+	if (!binary)
+		fail_msg("NCG_BIN_DIR: there is no %s", dir);
+	binary = realloc(binary, strlen(binary) + sizeof("/ncgate"));
+	assert_non_null(binary);
+	strcat(binary, "/ncgate");
+	argv[0] = binary;
+	for (size_t i = 0; args[i]; i++) {
+		assert_true(i + 2 < ARRAY_SIZE(argv));
+		argv[i + 1] = (char *)args[i];
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		run_child(argv, env, out, err);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void run(const char *const *args, struct result *ret_result)
+{
+	char *env[] = { "TERM=xterm", "LC_ALL=C.UTF-8", NULL };
+	ncg_autoclose int out = temporary(), err = temporary();
+
+	ret_result->status = run_to(args, env, out, err);
+	lseek(out, 0, SEEK_SET);
+	lseek(err, 0, SEEK_SET);
+	ret_result->out = read_all(out);
+	ret_result->err = read_all(err);
+}
+
+#define RUN(result, ...) run((const char *const[]){ __VA_ARGS__, NULL }, result)
+
+/* --------------------------------------------------------------- table of lines */
+
+struct line {
+	const char *args[8];
+	int status;
+	/* Parts that must be there; a stream with none must be empty. */
+	const char *out[6];
+	const char *err[6];
+};
+
+static void check_stream(const struct line *line, const char *name, const char *text,
+			 const char *const *parts)
+{
+	if (!parts[0] && *text)
+		fail_msg("%s %s: %s is not empty:\n%s", line->args[0],
+			 line->args[0] && line->args[1] ? line->args[1] : "", name, text);
+	for (size_t i = 0; i < 6 && parts[i]; i++)
+		if (!strstr(text, parts[i]))
+			fail_msg("%s %s: no '%s' on %s:\n%s", line->args[0],
+				 line->args[1] ? line->args[1] : "", parts[i], name, text);
+}
+
+static void check_lines(const struct line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		run(lines[i].args, &result);
+		if (result.status != lines[i].status)
+			fail_msg("line %zu: exit status %d, expected %d\n%s%s", i, result.status,
+				 lines[i].status, result.out, result.err);
+		check_stream(&lines[i], "standard output", result.out, lines[i].out);
+		check_stream(&lines[i], "standard error", result.err, lines[i].err);
+		assert_null(strchr(result.out, '\033'));
+		assert_null(strchr(result.err, '\033'));
+	}
+}
+
+static void usage(void **state)
+{
+	static const struct line lines[] = {
+		{ { NULL }, 2, {},
+		  { "no command given; expected status, guests, devices or check\n" } },
+		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
+		{ { "--jsn" }, 2, {}, { "--jsn" } },
+		{ { "--control" }, 2, {}, { "--control" } },
+		{ { "status", "--nope" }, 2, {}, { "ncgate status: ", "--nope" } },
+		{ { "status", "x" }, 2, {}, { "'x' is too much: status takes no arguments" } },
+		{ { "guests", "x" }, 2, {}, { "guests takes no arguments" } },
+		{ { "devices", "x" }, 2, {}, { "devices takes no arguments" } },
+		{ { "check" }, 2, {}, { "check needs FILE" } },
+		{ { "check", "--json" }, 2, {}, { "check needs FILE" } },
+		{ { "--version" }, 0, { "ncgate " NCG_VERSION "\n" }, {} },
+		{ { "--help" }, 0,
+		  { "COMMAND", "--control", "--json", "\n  guests ", "\n  check ", "Exit status:" },
+		  {} },
+		{ { "status", "--help" }, 0, { "Usage: ncgate status [", "Exit status:" }, {} },
+		{ { "check", "--help" }, 0, { "Usage: ncgate check [", "FILE...", "--json" }, {} },
+	};
+
+	(void)state;
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+static void no_daemon(void **state)
+{
+	static const struct line lines[] = {
+		{ { "status", "--control", "none" }, 3, {},
+		  { "ncgate: ncgated does not run: nothing answers at none\n" } },
+		{ { "--control", "none", "guests", "--json" }, 3, {}, { "ncgated does not run" } },
+		{ { "devices", "--control=none" }, 3, {}, { "ncgated does not run" } },
+		{ { "--control", "dead", "status" }, 3, {}, { "ncgated does not run" } },
+	};
+	char path[64];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/dead", folder);
+	assert_int_equal(ncg_control_listen(path, &fd), 0);
+	close(fd);
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* ----------------------------------------------------------------------- check */
+
+static void write_file(const char *name, const char *text)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+#define GOOD                                                            \
+	"mode enforce\ndefault allow\nwithout-hook trap\n"              \
+	"allow 10de:2342 bar=3,2 uid=33\n"                              \
+	"deny *:* class=0302 slot=0000:*:1f.* subsystem=*:12  # why\n"  \
+	"deny 15b3:*\n"
+#define BAD "mode enforce\nalow 1:2\nallow 10de:2342 bra=2\n"
+
+static void policies_are_checked(void **state)
+{
+	static const struct line lines[] = {
+		{ { "check", "good" }, 0,
+		  { "good: mode enforce, default allow, without-hook trap, 3 rules\n  sha256 ",
+		    "\n  RULE    VERDICT  MATCHES\n",
+		    "\n  good:4  allow    10de:2342 bar=2,3 uid=33\n",
+		    "\n  good:5  deny     *:* subsystem=*:0012 class=0302 slot=0000:*:1f.*\n",
+		    "\n  good:6  deny     15b3:*\n" },
+		  {} },
+		{ { "check", "empty" }, 0,
+		  { "empty: mode ", "0 rules\n", "  sha256 e3b0c442" }, {} },
+		{ { "check", "bad" }, 2, {},
+		  { "bad:2:1: 'alow' is not a statement; expected ", "(did you mean 'allow'?)\n",
+		    "bad:3:17: 'bra' " } },
+		{ { "check", "good", "bad", "empty" }, 2,
+		  { "good: mode enforce", "empty: mode " }, { "bad:2:1: 'alow'" } },
+		{ { "check", "none" }, 2, {},
+		  { "none: cannot be read: No such file or directory\n" } },
+		{ { "check", "." }, 2, {}, { ".: cannot be read: Is a directory\n" } },
+		{ { "check", "none", "good" }, 2,
+		  { "good: mode enforce" }, { "none: cannot be read" } },
+		{ { "check", "--json", "good" }, 0, { "[]\n" }, {} },
+		{ { "check", "--", "good" }, 0, { "good: mode enforce" }, {} },
+	};
+
+	(void)state;
+	write_file("good", GOOD);
+	write_file("bad", BAD);
+	write_file("empty", "");
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+static void check_errors_as_json(void **state)
+{
+	ncg_cleanup(result_free) struct result result = {};
+	json_t *list, *entry;
+
+	(void)state;
+	write_file("bad", BAD);
+	RUN(&result, "check", "bad", "none", "--json");
+	assert_int_equal(result.status, 2);
+	assert_string_equal(result.err, "");
+	list = json_loads(result.out, 0, NULL);
+	assert_int_equal(json_array_size(list), 3);
+	entry = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(entry, "file")), "bad");
+	assert_int_equal(json_integer_value(json_object_get(entry, "line")), 2);
+	assert_int_equal(json_integer_value(json_object_get(entry, "column")), 1);
+	assert_string_equal(json_string_value(json_object_get(entry, "text")), "alow");
+	assert_string_equal(json_string_value(json_object_get(entry, "nearest")), "allow");
+	assert_true(json_is_string(json_object_get(entry, "expected")));
+	assert_non_null(strstr(json_string_value(json_object_get(entry, "message")),
+			       "bad:2:1: 'alow' is not a statement"));
+	entry = json_array_get(list, 2);
+	assert_string_equal(json_string_value(json_object_get(entry, "file")), "none");
+	assert_int_equal(json_object_size(entry), 7);
+	assert_true(json_is_null(json_object_get(entry, "nearest")));
+	json_decref(list);
+}
+
+/* More distinct sets of matches than the kernel's form holds. */
+static void a_policy_too_large_to_compile(void **state)
+{
+	ncg_cleanup(result_free) struct result human = {}, json = {};
+	char path[64];
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/masks", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (int set = 0; set < 128; set++)
+		fprintf(file, "allow %s:%s%s%s%s%s%s\n", set & 1 ? "1" : "*", set & 2 ? "2" : "*",
+			set & 4 ? " subsystem=1:2" : "", set & 8 ? " class=02" : "",
+			set & 16 ? " slot=0:1:2.3" : "", set & 32 ? " bar=1" : "",
+			set & 64 ? " uid=1" : "");
+	assert_int_equal(fclose(file), 0);
+	RUN(&human, "check", "masks");
+	assert_int_equal(human.status, 2);
+	assert_string_equal(human.out, "");
+	assert_non_null(strstr(human.err, "masks"));
+	RUN(&json, "check", "masks", "--json");
+	assert_int_equal(json.status, 2);
+	assert_non_null(strstr(json.out, "\"message\": \"masks"));
+}
+
+/* File names are bytes; neither stream may break on them. */
+static void a_file_name_that_is_not_utf8(void **state)
+{
+	ncg_cleanup(result_free) struct result result = {};
+	json_t *list;
+
+	(void)state;
+	RUN(&result, "check", "--json", "\xff\xfe");
+	assert_int_equal(result.status, 2);
+	list = json_loads(result.out, 0, NULL);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+}
+
+static void a_result_that_cannot_be_written(void **state)
+{
+	char *env[] = { NULL };
+	const char *const args[] = { "check", "good", NULL };
+	ncg_autoclose int full = open("/dev/full", O_WRONLY | O_CLOEXEC), err = temporary();
+	ncg_autofree char *text = NULL;
+
+	(void)state;
+	assert_true(full >= 0);
+	write_file("good", GOOD);
+	assert_int_equal(run_to(args, env, full, err), 3);
+	lseek(err, 0, SEEK_SET);
+	text = read_all(err);
+	assert_non_null(strstr(text, "ncgate: the result cannot be written: No space left"));
+}
+
+/* ------------------------------------------------------------------ the replies */
+
+static void show(const struct replies *replies, const char *const *args,
+		 struct result *ret_result)
+{
+	struct fake fake;
+
+	fake_start(&fake, replies);
+	run(args, ret_result);
+	fake_stop(&fake);
+}
+
+#define SHOW(replies, result, ...) \
+	show(replies, (const char *const[]){ "--control", "socket", __VA_ARGS__, NULL }, result)
+
+static void assert_output(const struct result *result, const char *expected)
+{
+	assert_int_equal(result->status, 0);
+	assert_string_equal(result->err, "");
+	assert_string_equal(result->out, expected);
+}
+
+static void status_when_all_is_well(void **state)
+{
+	static const struct replies replies = {
+		.status = STATUS("hook", POLICY("enforce", "true"),
+				 PROGRAM("decide_hook", "attached", "null", "decisions") ","
+				 PROGRAM("decide_only", "not-needed", "null", "x"),
+				 "true", "0", "0"),
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_output(&result,
+		      "hook: vfio-pci-core asks ncgate at each BAR mmap; a denied BAR is mapped "
+		      "Device-nGnRE, at full speed\n"
+		      "policy    /etc/ncgate/policy.conf: mode enforce, default deny, 2 rules\n"
+		      "          generation 3, loaded 2026-01-02T03:04:05Z\n"
+		      "          sha256 00ff\n"
+		      "programs  1 of 1 attached\n"
+		      "guests    2\n"
+		      "counters  decisions_allow 7\n"
+		      "          events_lost 0\n"
+		      "audit     /var/log/ncgate/audit.jsonl: 1 record\n"
+		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
+}
+
+static void status_when_much_is_wrong(void **state)
+{
+	static const struct replies replies = {
+		.status = STATUS("none", POLICY("enforce", "false"),
+				 PROGRAM("decide_hook", "failed", "\"ENOTSUPP\"", "enforcement") ","
+				 PROGRAM("bar_mmap", "waiting", "null", "BAR events") ","
+				 PROGRAM("stage2_map", "attached", "null", "maps"),
+				 "false", "5", "4"),
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_output(&result,
+		      "none: decisions are only recorded, the kernel's own default holds\n"
+		      "policy    /etc/ncgate/policy.conf: mode enforce, default deny, 2 rules\n"
+		      "          generation 3, loaded 2026-01-02T03:04:05Z\n"
+		      "          sha256 00ff\n"
+		      "          the last reload was refused; this policy is still in force\n"
+		      "programs  1 of 3 attached\n"
+		      "          PROGRAM      TARGET              STATE    ERRNO     LOST\n"
+		      "          decide_hook  decide_hook_target  failed   ENOTSUPP  enforcement\n"
+		      "          bar_mmap     bar_mmap_target     waiting  -         BAR events\n"
+		      "guests    unknown: stage-2 tables cannot be read on this host\n"
+		      "          4 errors in reading stage-2 tables\n"
+		      "counters  decisions_allow 7\n"
+		      "          events_lost 5\n"
+		      "audit     /var/log/ncgate/audit.jsonl: 1 record\n"
+		      "          4 records could not be written\n"
+		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
+}
+
+/* The first line must not claim more than what holds. */
+static void the_first_line_of_status(void **state)
+{
+	static const struct {
+		struct replies replies;
+		const char *start;
+	} cases[] = {
+		{ { .status = STATUS("hook", POLICY("audit", "true"), "", "true", "0", "0") },
+		  "hook: vfio-pci-core asks ncgate at each BAR mmap; in mode audit decisions are "
+		  "only recorded, and the kernel's own default holds\n" },
+		{ { .status = STATUS("hook", "null", "", "true", "0", "0") },
+		  "hook: no policy is loaded, the kernel's own default holds\npolicy    none\n" },
+		{ { .status = STATUS("trap", POLICY("enforce", "true"), "", "true", "0", "0") },
+		  "trap: vfio-pci-core has no hook; the BAR mmaps of a denied device are refused, "
+		  "so that its accesses trap: safe, and slow\n" },
+		{ { .status = STATUS("trap", POLICY("audit", "true"), "", "true", "0", "0") },
+		  "trap: vfio-pci-core has no hook; in mode audit decisions are only recorded" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&cases[i].replies, &result, "status");
+		assert_int_equal(result.status, 0);
+		if (strncmp(result.out, cases[i].start, strlen(cases[i].start)))
+			fail_msg("expected '%s' at the start of\n%s", cases[i].start, result.out);
+	}
+}
+
+static void guests_as_a_table(void **state)
+{
+	static const struct replies replies = { .guests = GUESTS };
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "guests");
+	assert_output(&result,
+		      "GUEST     NAME         PID  DEVICE        BAR  TYPE             BYTES\n"
+		      "812-4711  caf\xc3\xa9         812  "
+		      "RAM             -  normal_wb      1.0 GiB\n"
+		      "812-4711  caf\xc3\xa9         812  "
+		      "0000:00:05.0    2  normal_nc     16.0 MiB\n"
+		      "812-4711  caf\xc3\xa9         812  "
+		      "0000:00:06.0    0  device_nGnRE  64.0 KiB\n"
+		      "812-4711  caf\xc3\xa9         812  "
+		      "at 0x8040000    -  device_nGnRE   4.0 KiB\n"
+		      "9-1       ?[31mevil??    9  -               -  not visible          -\n");
+}
+
+static void devices_as_a_table(void **state)
+{
+	static const struct replies replies = { .devices = DEVICES };
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "devices");
+	assert_output(&result,
+		      "DEVICE        ID         NAME          DRIVER                BAR      SIZE"
+		      "  VERDICT  RULE            OBSERVED\n"
+		      "0000:00:05.0  10de:2342  NVIDIA GH200  nvgrace_gpu_vfio_pci    0  16.0 MiB"
+		      "  deny     default         -\n"
+		      "0000:00:05.0  10de:2342  NVIDIA GH200  nvgrace_gpu_vfio_pci    2  96.0 GiB"
+		      "  allow    policy.conf:12  normal_nc (812-4711), device_nGnRE (9-1)\n"
+		      "0000:00:06.0  1234:0001  -             vfio-pci                -         -"
+		      "  none     -               -\n");
+}
+
+static void json_is_the_whole_reply(void **state)
+{
+	static const struct replies replies = {
+		.status = STATUS("hook", "null", "", "true", "0", "0"),
+		.guests = GUESTS,
+		.devices = DEVICES,
+	};
+	const char *const requests[] = { "status", "guests", "devices" };
+	const char *const texts[] = { replies.status, replies.guests, replies.devices };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		json_t *expected = json_loads(texts[i], 0, NULL), *got;
+
+		SHOW(&replies, &result, requests[i], "--json");
+		assert_int_equal(result.status, 0);
+		assert_string_equal(result.err, "");
+		got = json_loads(result.out, 0, NULL);
+		assert_non_null(expected);
+		assert_true(json_equal(expected, got));
+		/* A name in it may not steer the terminal. */
+		for (const char *c = result.out; *c; c++)
+			assert_true(*c == '\n' || (*c >= ' ' && *c <= '~'));
+		json_decref(expected);
+		json_decref(got);
+	}
+}
+
+static void nothing_to_show(void **state)
+{
+	static const struct replies replies = {
+		.status = "{}", .guests = "{\"guests\":[]}", .devices = "{\"devices\":[]}",
+	};
+	ncg_cleanup(result_free) struct result guests = {}, devices = {}, status = {};
+
+	(void)state;
+	SHOW(&replies, &guests, "guests");
+	assert_output(&guests, "no guests\n");
+	SHOW(&replies, &devices, "devices");
+	assert_output(&devices, "no devices: none is bound to a vfio driver\n");
+	/* A daemon of another version may leave things out. */
+	SHOW(&replies, &status, "status");
+	assert_int_equal(status.status, 0);
+}
+
+static void a_daemon_that_cannot_answer(void **state)
+{
+	static const struct replies refusal = { .guests = "{\"error\":\"the tables are shut\"}" };
+	ncg_cleanup(result_free) struct result none = {}, error = {};
+
+	(void)state;
+	SHOW(&refusal, &none, "status", "--json");
+	assert_int_equal(none.status, 3);
+	assert_string_equal(none.out, "");
+	assert_non_null(strstr(none.err, "ncgate: ncgated: the daemon has no answer to 'status'"));
+	SHOW(&refusal, &error, "guests");
+	assert_int_equal(error.status, 3);
+	assert_string_equal(error.out, "");
+	assert_string_equal(error.err, "ncgate: ncgated: the tables are shut\n");
+}
+
+/* --------------------------------------------------------------------- colours */
+
+static char *on_terminal(char *const *env)
+{
+	const char *const args[] = { "check", "good", NULL };
+	ncg_autoclose int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ncg_autoclose int out = -1, err = temporary();
+	char *text;
+
+	assert_true(terminal >= 0);
+	assert_int_equal(grantpt(terminal), 0);
+	assert_int_equal(unlockpt(terminal), 0);
+	out = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(out >= 0);
+	/* The output fits the terminal's buffer, so nobody need read meanwhile. */
+	assert_int_equal(run_to(args, env, out, err), 0);
+	close(ncg_take_fd(&out));
+	text = read_all(terminal);
+	assert_non_null(strstr(text, "good: mode enforce"));
+	return text;
+}
+
+static void colours_only_on_a_terminal(void **state)
+{
+	char *plain[] = { "TERM=xterm", NULL }, *no_color[] = { "TERM=xterm", "NO_COLOR=1", NULL };
+	char *empty[] = { "TERM=xterm", "NO_COLOR=", NULL }, *dumb[] = { "TERM=dumb", NULL };
+	ncg_autofree char *with = NULL, *without = NULL, *ignored = NULL, *simple = NULL;
+
+	(void)state;
+	write_file("good", GOOD);
+	with = on_terminal(plain);
+	assert_non_null(strstr(with, "\033[32mallow\033[0m"));
+	without = on_terminal(no_color);
+	assert_null(strchr(without, '\033'));
+	/* no-color.org: it counts when it is not empty. */
+	ignored = on_terminal(empty);
+	assert_non_null(strchr(ignored, '\033'));
+	simple = on_terminal(dumb);
+	assert_null(strchr(simple, '\033'));
+}
+
+static void bytes_for_a_human(void **state)
+{
+	static const struct {
+		unsigned long long bytes;
+		const char *text;
+	} cases[] = {
+		{ 0, "0 B" }, { 1, "1 B" }, { 1023, "1023 B" }, { 1024, "1.0 KiB" },
+		{ 1536, "1.5 KiB" }, { 16777216, "16.0 MiB" }, { 1048575, "1.0 MiB" },
+		{ 1073741824, "1.0 GiB" }, { 103079215104, "96.0 GiB" },
+		{ ~0ull, "16.0 EiB" },
+	};
+	char text[NCG_CLI_BYTES_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cli_format_bytes(cases[i].bytes, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
+/* ------------------------------------------------------------------------ main */
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const names[] = {
+		"good", "bad", "empty", "masks", "dead", "dead.lock", "socket", "socket.lock",
+	};
+	char path[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		unlink(path);
+	}
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usage),
+		cmocka_unit_test(no_daemon),
+		cmocka_unit_test(policies_are_checked),
+		cmocka_unit_test(check_errors_as_json),
+		cmocka_unit_test(a_policy_too_large_to_compile),
+		cmocka_unit_test(a_file_name_that_is_not_utf8),
+		cmocka_unit_test(a_result_that_cannot_be_written),
+		cmocka_unit_test(status_when_all_is_well),
+		cmocka_unit_test(status_when_much_is_wrong),
+		cmocka_unit_test(the_first_line_of_status),
+		cmocka_unit_test(guests_as_a_table),
+		cmocka_unit_test(devices_as_a_table),
+		cmocka_unit_test(json_is_the_whole_reply),
+		cmocka_unit_test(nothing_to_show),
+		cmocka_unit_test(a_daemon_that_cannot_answer),
+		cmocka_unit_test(colours_only_on_a_terminal),
+		cmocka_unit_test(bytes_for_a_human),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
