@@ -303,11 +303,6 @@ struct ncg_vm {
 
 #define NCG_VMS_MAX 4096
 
-struct ncg_vms_request {
-	__u32 count; /* out: VMs written to the `vms` map */
-	__u32 truncated; /* out: 1 when the list was longer than the map */
-};
-
 /*
  * A table page to be copied: user space writes requests 0..count-1 into the
  * `walk_requests` map, BPF copies page i to element i of `walk_pages`. After the

@@ -103,15 +103,16 @@ static __always_inline __u64 where_is(__u64 phys)
 }
 
 SEC("fexit/kvm_pgtable_stage2_map")
-int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 phys, __u64 prot,
-	     void *mc, __u64 flags, int ret)
+int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 phys, __u64 prot)
 {
 	struct ncg_event_stage2 *event;
 	struct seen_key key = {};
 	struct kvm_arch *arch;
 	__u8 one = 1;
+	__u64 ret;
 
-	if (ret) {
+	/* By helper: how many arguments stand before it differs (6 before v6.2). */
+	if (bpf_get_func_ret(ctx, &ret) || (int)ret) {
 		count(NCG_CTR_STAGE2_MAP_FAILURES);
 		return 0;
 	}

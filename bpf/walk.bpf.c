@@ -10,6 +10,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define ENOENT 2
 #define EFAULT 14
 #define ESTALE 116
 
@@ -40,8 +41,20 @@ struct {
 	__uint(value_size, 4096);
 } pages SEC(".maps");
 
-/* KVM's list of all VMs; a data symbol, found through kallsyms. */
-extern const void vm_list __ksym;
+/* VMs written to `vms` so far, and whether there were more than it holds. */
+__u32 listed;
+bool truncated;
+
+/*
+ * KVM's list of all VMs. A data symbol: a kernel without CONFIG_KALLSYMS_ALL
+ * (Debian's 6.1) does not tell where it is, and the files of processes are
+ * searched instead.
+ */
+extern const void vm_list __ksym __weak;
+
+/* What the files of VMs and of vCPUs are known by: text, so always told. */
+extern const void kvm_vm_release __ksym;
+extern const void kvm_vcpu_release __ksym;
 
 /*
  * HCR_EL2 of the first vCPU. The xarray's head is the entry itself while there
@@ -63,31 +76,17 @@ static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
 	return BPF_CORE_READ(vcpu, arch.hcr_el2);
 }
 
-struct list_state {
-	struct list_head *next;
-	struct ncg_vms_request *request;
-};
-
-static long list_one(__u32 i, void *ctx)
+/* Describes a VM in the next element of `vms`; false when there is none left. */
+static __always_inline bool describe(struct kvm *kvm)
 {
-	struct list_state *state = ctx;
-	struct list_head *node = state->next;
-	struct kvm_pgtable *pgt;
+	__u32 slot = listed;
+	struct ncg_vm *vm = bpf_map_lookup_elem(&vms, &slot);
 	struct task_struct *owner;
-	struct ncg_vm *vm;
-	struct kvm *kvm;
-	__u32 slot;
+	struct kvm_pgtable *pgt;
 
-	if (!node || (const void *)node == &vm_list)
-		return 1;
-	state->next = BPF_CORE_READ(node, next);
-	kvm = (void *)node - bpf_core_field_offset(struct kvm, vm_list);
-
-	slot = state->request->count;
-	vm = bpf_map_lookup_elem(&vms, &slot);
 	if (!vm) {
-		state->request->truncated = 1;
-		return 1;
+		truncated = true;
+		return false;
 	}
 	pgt = BPF_CORE_READ(kvm, arch.mmu.pgt);
 	owner = BPF_CORE_READ(kvm, mm, owner);
@@ -103,22 +102,61 @@ static long list_one(__u32 i, void *ctx)
 	vm->pid = owner ? BPF_CORE_READ(owner, tgid) : BPF_CORE_READ(kvm, userspace_pid);
 	vm->vcpus = BPF_CORE_READ(kvm, online_vcpus.counter);
 	vm->start_boot_ns = owner ? BPF_CORE_READ(owner, group_leader, start_boottime) : 0;
-	state->request->count = slot + 1;
+	listed = slot + 1;
+	return true;
+}
+
+static long list_one(__u32 i, void *ctx)
+{
+	struct list_head **next = ctx, *node = *next;
+
+	if (!node || (const void *)node == &vm_list)
+		return 1;
+	*next = BPF_CORE_READ(node, next);
+	return !describe((void *)node - bpf_core_field_offset(struct kvm, vm_list));
+}
+
+/* Describes every VM on KVM's list, newest first. -ENOENT: use find_vms. */
+SEC("syscall")
+int list_vms(void *ctx)
+{
+	const struct list_head *head = (const void *)&vm_list;
+	struct list_head *next = NULL;
+
+	listed = 0;
+	truncated = false;
+	if (!head)
+		return -ENOENT;
+	bpf_probe_read_kernel(&next, sizeof(next), &head->next);
+	bpf_loop(NCG_VMS_MAX + 1, list_one, &next, 0);
 	return 0;
 }
 
-/* Writes one element of `vms` for each VM on KVM's list, newest first. */
-SEC("syscall")
-int list_vms(struct ncg_vms_request *request)
+/*
+ * Describes the VM behind each file of each process, one VM as often as it has
+ * files: its own and its vCPUs', for the VM's may be closed before them.
+ */
+SEC("iter/task_file")
+int find_vms(struct bpf_iter__task_file *ctx)
 {
-	const struct list_head *head = (const void *)&vm_list;
-	struct ncg_vms_request result = {};
-	struct list_state state = { .request = &result };
+	struct file *file = ctx->file;
+	const void *release;
+	struct kvm *kvm;
 
-	bpf_probe_read_kernel(&state.next, sizeof(state.next), &head->next);
-	bpf_loop(NCG_VMS_MAX + 1, list_one, &state, 0);
-	request->count = result.count;
-	request->truncated = result.truncated;
+	if (!file)
+		return 0;
+	release = (const void *)BPF_CORE_READ(file, f_op, release);
+	if (release == &kvm_vm_release) {
+		kvm = BPF_CORE_READ(file, private_data);
+	} else if (release == &kvm_vcpu_release) {
+		struct kvm_vcpu *vcpu = BPF_CORE_READ(file, private_data);
+
+		kvm = BPF_CORE_READ(vcpu, kvm);
+	} else {
+		return 0;
+	}
+	if (kvm)
+		describe(kvm);
 	return 0;
 }
 

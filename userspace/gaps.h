@@ -6,7 +6,8 @@
  * caller knows that nothing older can arrive.
  *
  * Pure; the caller owns the structure. When there are more suspicions than it
- * holds, the oldest two become one that covers both, so none is ever forgotten.
+ * holds, the two that lie nearest to each other become one that covers both and
+ * what was seen between them: a loss may be shown too large, never too small.
  */
 #ifndef NCGATE_GAPS_H
 #define NCGATE_GAPS_H
@@ -25,7 +26,7 @@ struct ncg_gap {
 struct ncg_gaps {
 	uint64_t next; /* one above the highest number seen */
 	size_t count;
-	struct ncg_gap open[NCG_GAPS_MAX]; /* by number */
+	struct ncg_gap open[NCG_GAPS_MAX + 1]; /* by number; the last is in passing */
 };
 
 /* Begins after `last`: the next number expected is last + 1. */

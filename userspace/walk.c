@@ -28,6 +28,7 @@ struct todo {
 struct ncg_walk {
 	struct walk_bpf *skel;
 	size_t page_size;
+	bool by_files; /* VMs are found by their files; one may be there twice */
 	const struct ncg_vm *vms;
 	struct ncg_walk_request *requests;
 	const char *pages;
@@ -103,11 +104,14 @@ void ncg_walk_close(struct ncg_walk *walk)
 	free(walk);
 }
 
+/* What the program returned, or -errno where it could not be run. */
 static int run_program(const struct bpf_program *program, void *context, size_t size)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context, .ctx_size_in = size);
 
-	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+		return -errno;
+	return (int)opts.retval;
 }
 
 static int push(struct ncg_walk *walk, const struct todo *todo)
@@ -268,27 +272,82 @@ static __u64 now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct ncg_vm *x = a, *y = b;
+
+	return (x->k_kvm > y->k_kvm) - (x->k_kvm < y->k_kvm);
+}
+
+/* Runs the file iterator once; it fills `vms` as it is read to its end. */
+static int search_files(struct ncg_walk *walk)
+{
+	char none[64];
+	struct bpf_link *link = bpf_program__attach_iter(walk->skel->progs.find_vms, NULL);
+	ncg_autoclose int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+	ssize_t n = fd < 0 ? fd : 0;
+
+	if (fd >= 0)
+		do {
+			n = read(fd, none, sizeof(none));
+		} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	if (fd >= 0 && n < 0)
+		n = -errno;
+	bpf_link__destroy(link);
+	return n;
+}
+
+/*
+ * Copies the description of every VM to *ret_vms, which the caller frees.
+ * Returns their number or -errno.
+ */
+static ssize_t list(struct ncg_walk *walk, struct ncg_vm **ret_vms)
+{
+	size_t count, unique = 0;
+	struct ncg_vm *vms;
+	int r = run_program(walk->skel->progs.list_vms, NULL, 0);
+
+	walk->by_files = r == -ENOENT;
+	if (walk->by_files)
+		r = search_files(walk);
+	if (r)
+		return r;
+	count = walk->skel->bss->listed;
+	vms = calloc(count + 1, sizeof(*vms));
+	if (!vms)
+		return -ENOMEM;
+	memcpy(vms, walk->vms, count * sizeof(*vms));
+	*ret_vms = vms;
+	if (!walk->by_files)
+		return count;
+	qsort(vms, count, sizeof(*vms), by_address);
+	for (size_t i = 0; i < count; i++)
+		if (!i || vms[i].k_kvm != vms[i - 1].k_kvm)
+			vms[unique++] = vms[i];
+	return unique;
+}
+
 int ncg_walk_run(struct ncg_walk *walk, struct ncg_walk_result **ret_result)
 {
-	struct ncg_vms_request request = {};
+	ncg_autofree struct ncg_vm *vms = NULL;
 	struct ncg_walk_result *result;
 	__u64 begin = now_ns();
+	ssize_t count = list(walk, &vms);
 	int r;
 
-	r = run_program(walk->skel->progs.list_vms, &request, sizeof(request));
-	if (r)
-		return ncg_log_error(r, "the list of VMs cannot be read");
+	if (count < 0)
+		return ncg_log_error(count, "the list of VMs cannot be read");
 	result = calloc(1, sizeof(*result));
 	if (result)
-		result->vms = calloc(request.count ? request.count : 1, sizeof(*result->vms));
+		result->vms = calloc(count + 1, sizeof(*result->vms));
 	if (!result || !result->vms) {
 		ncg_walk_result_free(result);
-		return ncg_log_error(-ENOMEM, "no memory for %u VMs", request.count);
+		return ncg_log_error(-ENOMEM, "no memory for %zd VMs", count);
 	}
-	result->truncated = request.truncated;
-	result->count = request.count;
-	for (__u32 i = 0; i < request.count; i++) {
-		result->vms[i].vm = walk->vms[i];
+	result->truncated = walk->skel->bss->truncated;
+	result->count = count;
+	for (ssize_t i = 0; i < count; i++) {
+		result->vms[i].vm = vms[i];
 		r = walk_vm(walk, &result->vms[i]);
 		if (r) {
 			ncg_walk_result_free(result);
