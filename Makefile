@@ -42,10 +42,11 @@ endif
 
 LIBS := libbpf libmicrohttpd gnutls jansson libpci libsystemd
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
+# Asked for only when something is compiled.
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
 	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
-ALL_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS))
+ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 # The programs are for arm64 whatever machine the rest is built for.
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_arm64 \
 	-Wall -Werror -Wno-unused-function -Ibpf -I$(OUT)/bpf

@@ -7,15 +7,11 @@
  */
 #include "compat.bpf.h"
 #include "abi.h"
+#include "copy.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define ENOENT 2
-#define EFAULT 14
-#define ESTALE 116
-
-/* Bytes of one table page; set before loading, with the value size of `pages`. */
-const volatile __u32 page_size = 4096;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -24,22 +20,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct ncg_vm);
 } vms SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, NCG_WALK_BATCH);
-	__type(key, __u32);
-	__type(value, struct ncg_walk_request);
-} requests SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, NCG_WALK_BATCH);
-	__uint(key_size, 4);
-	__uint(value_size, 4096);
-} pages SEC(".maps");
 
 /* VMs written to `vms` so far, and whether there were more than it holds. */
 __u32 listed;
@@ -157,35 +137,5 @@ int find_vms(struct bpf_iter__task_file *ctx)
 	}
 	if (kvm)
 		describe(kvm);
-	return 0;
-}
-
-static long copy_one(__u32 i, void *ctx)
-{
-	struct ncg_walk_request *r = bpf_map_lookup_elem(&requests, &i);
-	void *page = bpf_map_lookup_elem(&pages, &i);
-	__u64 entry;
-
-	if (!r || !page)
-		return 1;
-	r->status = 0;
-	if (bpf_probe_read_kernel(page, page_size, (const void *)r->table)) {
-		r->status = -EFAULT;
-		return 0;
-	}
-	if (!r->parent)
-		return 0;
-	if (bpf_probe_read_kernel(&entry, sizeof(entry), (const void *)r->parent))
-		r->status = -EFAULT;
-	else if (entry != r->expect)
-		r->status = -ESTALE;
-	return 0;
-}
-
-/* Serves requests 0..count-1; the results are in `requests` and `pages`. */
-SEC("syscall")
-int copy_tables(struct ncg_walk_batch *batch)
-{
-	bpf_loop(batch->count, copy_one, NULL, 0);
 	return 0;
 }

@@ -15,7 +15,7 @@ ifneq ($(NCG_IN_TOOLROOT),1)
 
 demo check check-unit check-vm bench fuzz arm64:
 	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
-		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)'
+		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)' PARTS='$(PARTS)'
 
 else
 
@@ -27,17 +27,28 @@ arm64:
 	@$(MAKE) -s ARCH=arm64 VMLINUX_BTF=$(ARM64_BTF) all arm64-tools
 
 .PHONY: arm64-tools
-arm64-tools: $(OUT)/bin/minivmm
+arm64-tools: $(OUT)/bin/minivmm $(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm: tests/vm/minivmm.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
 
+$(OUT)/guest/store: tests/vm/guest/store.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static $< -o $@
+
+$(OUT)/guest/initrd: $(OUT)/guest/store tests/vm/guest/build tests/vm/guest/init
+	$(call say,CPIO,$@)
+	$(Q)tests/vm/guest/build $(@D) $<
+
 # ---- tests that run natively
 
 UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 BPFTESTS := $(basename $(notdir $(wildcard tests/bpf/test_*.c)))
+# A program of a test is none.
+BPFTESTS := $(filter-out %.bpf,$(BPFTESTS))
 
 $(OUT)/tests/%: tests/unit/%.c $(OUT)/libncg.a
 	$(call say,CC,$@)
@@ -54,6 +65,9 @@ $(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -I/usr/include/x86_64-linux-gnu -c $< -o $@
 
+# The tests load them.
+.PRECIOUS: $(OUT)/tests/%.bpf.o
+
 NATIVE_TESTS := $(UNIT:%=$(OUT)/tests/%) $(BPFTESTS:%=$(OUT)/tests/%)
 
 .PHONY: native-tests
@@ -67,8 +81,8 @@ check-vm: arm64
 	@tests/vm/run --kernel $(KERNEL) --cpu $(CPU) --gic $(GIC) \
 		$(if $(filter no,$(HOOK)),--no-hook) $(CASES)
 
-check:
-	@tests/check
+check: arm64
+	@tests/check $(PARTS)
 
 demo: arm64
 	@tests/demo

@@ -513,6 +513,10 @@ json_t *ncg_view_guests(const struct ncg_sources *sources)
 	__attribute__((cleanup(release))) struct view view = {};
 	json_t *list;
 
+	/* No guests and no sight of them are two things. */
+	if (!sources->walk)
+		return json_pack("{s:s}", "error",
+				 "stage-2 tables cannot be read on this host; ncgated's log says why");
 	if (take(sources, &view))
 		return NULL;
 	list = json_array();

@@ -80,6 +80,18 @@ class Host:
     def console(self):
         return os.path.join(self.dir, "console.log")
 
+    def populate(self, build_dir):
+        """Fills the shared folder with what runs inside the host."""
+        for folder in ("cases", "logs"):
+            os.makedirs(os.path.join(self.share, folder))
+        inside = os.path.join(self.share, "inside")
+        shutil.copytree(os.path.join(VM, "inside"), inside)
+        shutil.copy(os.path.join(inside, "init"), self.share)
+        shutil.copy(os.path.join(TOP, "policy.conf"), self.share)
+        for part in ("bin", "guest"):
+            shutil.copytree(os.path.join(build_dir, "arm64", part),
+                            os.path.join(self.share, part))
+
     def start(self):
         kernel = build("kernel", self.kernel)
         core = [build("hook-module", self.kernel)] if self.hook else []

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The audit trail on real files, in a folder of this run under $TMPDIR or /tmp
+ * that the teardown removes: the shape of a record, appending, rotation, and
+ * writes that fail whole or halfway.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <regex.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "audit.h"
+#include "cleanup.h"
+
+#define NS UINT64_C(1000000000)
+
+#define _cleanup_audit_ __attribute__((cleanup(audit_closep)))
+
+static char folder[256];
+
+static void audit_closep(struct ncg_audit **audit)
+{
+	ncg_audit_close(*audit);
+}
+
+static const char *path_of(const char *name)
+{
+	static char paths[4][512];
+	static unsigned int turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+/* A whole file, cut into lines; a last line without a newline counts too. */
+struct lines {
+	size_t count;
+	char *line[16];
+	char text[8192];
+};
+
+static void lines_read(const char *path, struct lines *ret_lines)
+{
+	ncg_autofclose FILE *in = fopen(path, "r");
+	size_t size;
+
+	memset(ret_lines, 0, sizeof(*ret_lines));
+	assert_non_null(in);
+	size = fread(ret_lines->text, 1, sizeof(ret_lines->text) - 1, in);
+	assert_true(size < sizeof(ret_lines->text) - 1);
+	for (char *at = ret_lines->text; *at;) {
+		char *end = strchr(at, '\n');
+
+		assert_in_range(ret_lines->count, 0, 15);
+		ret_lines->line[ret_lines->count++] = at;
+		if (!end)
+			break;
+		*end = '\0';
+		at = end + 1;
+	}
+}
+
+/* Which records of type "n" a file has, by their member `n`: "1 2 3 ". */
+static const char *numbers(const char *path)
+{
+	static char text[256];
+	struct lines lines;
+	size_t at = 0;
+
+	lines_read(path, &lines);
+	text[0] = '\0';
+	for (size_t i = 0; i < lines.count; i++) {
+		json_t *record = json_loads(lines.line[i], JSON_REJECT_DUPLICATES, NULL);
+
+		if (record)
+			assert_string_equal(json_string_value(json_object_get(record, "type")), "n");
+		at += snprintf(text + at, sizeof(text) - at, record ? "%d " : "torn ",
+			       (int)json_integer_value(json_object_get(record, "n")));
+		json_decref(record);
+	}
+	return text;
+}
+
+static void put(struct ncg_audit *audit, int n)
+{
+	ncg_audit_write(audit, "n", 1, json_pack("{s:i}", "n", n));
+}
+
+static struct ncg_audit *open_at(const char *path)
+{
+	struct ncg_audit *audit = NULL;
+
+	assert_int_equal(ncg_audit_open(path, &audit), 0);
+	return audit;
+}
+
+static void expect_counts(const struct ncg_audit *audit, unsigned int records,
+			  unsigned int errors)
+{
+	assert_int_equal(ncg_audit_records(audit), records);
+	assert_int_equal(ncg_audit_errors(audit), errors);
+}
+
+static uint64_t wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (t.tv_sec * NS + t.tv_nsec) / 1000;
+}
+
+/* Microseconds since 1970 of "2026-01-31T23:59:59.000001Z", form checked. */
+static uint64_t time_us(const char *text)
+{
+	struct tm tm = {};
+	uint64_t us;
+	regex_t form;
+
+	assert_int_equal(regcomp(&form,
+				 "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+				 "\\.[0-9]{6}Z$", REG_EXTENDED | REG_NOSUB), 0);
+	if (regexec(&form, text, 0, NULL, 0))
+		fail_msg("'%s' is not a time", text);
+	regfree(&form);
+	assert_non_null(strptime(text, "%Y-%m-%dT%H:%M:%S", &tm));
+	us = strtoull(text + strlen("2026-01-31T23:59:59."), NULL, 10);
+	return (uint64_t)timegm(&tm) * 1000000 + us;
+}
+
+/* Standard error into a file while a test runs. */
+static int errors_to(const char *path)
+{
+	int saved = dup(STDERR_FILENO), fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(saved >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	close(fd);
+	return saved;
+}
+
+static void errors_back(int saved)
+{
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+}
+
+static int setup(void **state)
+{
+	const char *base = getenv("TMPDIR");
+
+	(void)state;
+	/* A zone far from UTC, so that local time would show. */
+	setenv("TZ", "XXX-9:30", 1);
+	tzset();
+	signal(SIGXFSZ, SIG_IGN);
+	snprintf(folder, sizeof(folder), "%s/test_audit.XXXXXX", base ? base : "/tmp");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	static const char *const names[] = { "log", "log.1", "stderr" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		unlink(path_of(names[i]));
+	return rmdir(folder);
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	unlink(path_of("log"));
+	unlink(path_of("log.1"));
+	return 0;
+}
+
+/* -------------------------------------------------------------------- shape */
+
+static void test_record(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	/* a moment before the test, off the microsecond */
+	const uint64_t boot_ns = ncg_audit_boot_ns() - 5 * NS - 123456;
+	uint64_t low, high, at;
+	struct lines lines;
+	char expected[512];
+	char when[28] = "";
+
+	(void)state;
+	low = wall_us() - (ncg_audit_boot_ns() - boot_ns) / 1000 - 1;
+	ncg_audit_write(audit, "gap", boot_ns,
+			json_pack("{s:i, s:s, s:{s:b}}", "zebra", 1, "apple",
+				  "line\none \"quoted\" \xc3\xa9", "nested", "yes", 1));
+	high = wall_us() - (ncg_audit_boot_ns() - boot_ns) / 1000 + 1;
+	expect_counts(audit, 1, 0);
+
+	lines_read(path_of("log"), &lines);
+	assert_int_equal(lines.count, 1);
+	memcpy(when, lines.line[0] + strlen("{\"time\":\""), sizeof(when) - 1);
+	snprintf(expected, sizeof(expected),
+		 "{\"time\":\"%s\",\"boot_ns\":%" PRIu64 ",\"type\":\"gap\",\"zebra\":1,"
+		 "\"apple\":\"line\\none \\\"quoted\\\" \xc3\xa9\",\"nested\":{\"yes\":true}}",
+		 when, boot_ns);
+	assert_string_equal(lines.line[0], expected);
+	at = time_us(when);
+	/* the clocks are read one after another: 50 ms cover a test that is held up */
+	assert_in_range(at, low - 50000, high + 50000);
+}
+
+static void test_no_time_means_now(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	const uint64_t before = ncg_audit_boot_ns(), low = wall_us();
+	json_t *record, *boot;
+	struct lines lines;
+
+	(void)state;
+	ncg_audit_write(audit, "start", 0, json_object());
+	lines_read(path_of("log"), &lines);
+	record = json_loads(lines.line[0], 0, NULL);
+	assert_non_null(record);
+	assert_int_equal(json_object_size(record), 3);
+	boot = json_object_get(record, "boot_ns");
+	assert_in_range(json_integer_value(boot), before, ncg_audit_boot_ns());
+	assert_in_range(time_us(json_string_value(json_object_get(record, "time"))), low - 50000,
+			wall_us() + 50000);
+	json_decref(record);
+}
+
+static void test_new_file_is_private(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	mode_t mask = umask(0);
+	struct stat st;
+
+	(void)state;
+	audit = open_at(path_of("log"));
+	umask(mask);
+	assert_int_equal(stat(path_of("log"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+}
+
+/* ------------------------------------------------------------ append, rotate */
+
+static void test_appends(void **state)
+{
+	(void)state;
+	for (int i = 1; i <= 3; i++) {
+		_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+
+		put(audit, i);
+		expect_counts(audit, 1, 0);
+	}
+	assert_string_equal(numbers(path_of("log")), "1 2 3 ");
+}
+
+static void test_rotation(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+
+	(void)state;
+	put(audit, 1);
+	assert_int_equal(rename(path_of("log"), path_of("log.1")), 0);
+	/* not told yet: nothing is lost, it goes where the file went */
+	put(audit, 2);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 3);
+	/* told without a rotation: it goes on in the same file */
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 4);
+	assert_string_equal(numbers(path_of("log.1")), "1 2 ");
+	assert_string_equal(numbers(path_of("log")), "3 4 ");
+	expect_counts(audit, 4, 0);
+}
+
+static void test_folder_missing(void **state)
+{
+	struct ncg_audit *audit = NULL;
+
+	(void)state;
+	assert_int_equal(ncg_audit_open(path_of("none/log"), &audit), -ENOENT);
+	assert_int_equal(ncg_audit_open(folder, &audit), -EISDIR);
+	ncg_audit_close(NULL);
+}
+
+/* A reopen that fails leaves the file that is open. */
+static void test_reopen_fails(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	int saved;
+
+	(void)state;
+	put(audit, 1);
+	assert_int_equal(rename(path_of("log"), path_of("log.1")), 0);
+	assert_int_equal(mkdir(path_of("log"), 0700), 0);
+	saved = errors_to(path_of("stderr"));
+	assert_int_equal(ncg_audit_reopen(audit), -EISDIR);
+	errors_back(saved);
+	assert_int_equal(rmdir(path_of("log")), 0);
+	put(audit, 2);
+	assert_string_equal(numbers(path_of("log.1")), "1 2 ");
+	expect_counts(audit, 2, 0);
+}
+
+/* ------------------------------------------------------------------- failures */
+
+static void test_no_fields(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	int saved = errors_to(path_of("stderr"));
+
+	(void)state;
+	ncg_audit_write(audit, "n", 1, NULL);
+	errors_back(saved);
+	expect_counts(audit, 0, 1);
+	assert_string_equal(numbers(path_of("log")), "");
+	put(audit, 1);
+	expect_counts(audit, 1, 1);
+	assert_string_equal(numbers(path_of("log")), "1 ");
+}
+
+/* A full disk: each record is counted, the log is told once, and once again. */
+static void test_disk_full(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	struct lines lines;
+	int saved;
+
+	(void)state;
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	audit = open_at(path_of("log"));
+	saved = errors_to(path_of("stderr"));
+	for (int i = 1; i <= 3; i++)
+		put(audit, i);
+	errors_back(saved);
+	expect_counts(audit, 0, 3);
+	lines_read(path_of("stderr"), &lines);
+	assert_int_equal(lines.count, 1);
+	assert_non_null(strstr(lines.line[0], path_of("log")));
+	assert_non_null(strstr(lines.line[0], "ENOSPC"));
+
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 4);
+	expect_counts(audit, 1, 3);
+	assert_string_equal(numbers(path_of("log")), "4 ");
+
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	saved = errors_to(path_of("stderr"));
+	put(audit, 5);
+	errors_back(saved);
+	expect_counts(audit, 1, 4);
+	lines_read(path_of("stderr"), &lines);
+	assert_int_equal(lines.count, 1);
+}
+
+static void limit_size(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes == RLIM_INFINITY ? limit.rlim_max : bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/*
+ * A line that was cut off halfway spoils itself alone. Cut after one byte, in the
+ * middle, and before the newline; the line after a cut may be cut too.
+ */
+static void test_torn_line(void **state)
+{
+	struct stat st;
+	off_t length;
+
+	(void)state;
+	{
+		_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+
+		put(audit, 0);
+		assert_int_equal(stat(path_of("log"), &st), 0);
+		length = st.st_size;
+	}
+	for (off_t cut = 1; cut < length; cut += cut == 1 || cut == length - 2 ? 1 : 7) {
+		_cleanup_audit_ struct ncg_audit *audit = NULL;
+		/* cut before the newline, it is a whole record that misses only its end */
+		const bool whole = cut == length - 1;
+		int saved;
+
+		fresh(NULL);
+		audit = open_at(path_of("log"));
+		put(audit, 1);
+		saved = errors_to("/dev/null");
+		limit_size(length + cut);
+		put(audit, 2);
+		/* no room even for the newline */
+		put(audit, 3);
+		/* the newline and then no more than two bytes */
+		limit_size(length + cut + 3);
+		put(audit, 4);
+		limit_size(RLIM_INFINITY);
+		errors_back(saved);
+		expect_counts(audit, 1, 3);
+		put(audit, 5);
+		put(audit, 6);
+		expect_counts(audit, 3, 3);
+		assert_string_equal(numbers(path_of("log")),
+				    whole ? "1 2 torn 5 6 " : "1 torn torn 5 6 ");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_record, fresh),
+		cmocka_unit_test_setup(test_no_time_means_now, fresh),
+		cmocka_unit_test_setup(test_new_file_is_private, fresh),
+		cmocka_unit_test_setup(test_appends, fresh),
+		cmocka_unit_test_setup(test_rotation, fresh),
+		cmocka_unit_test_setup(test_folder_missing, fresh),
+		cmocka_unit_test_setup(test_reopen_fails, fresh),
+		cmocka_unit_test_setup(test_no_fields, fresh),
+		cmocka_unit_test_setup(test_disk_full, fresh),
+		cmocka_unit_test_setup(test_torn_line, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
