@@ -53,7 +53,7 @@ static long copy_one(__u32 i, void *ctx)
 	}
 	if (!r->parent)
 		return 0;
-	/* After the copy: an entry that still stands then stood all the while. */
+	/* After the copy: read before, it could not tell of a table freed meanwhile. */
 	if (bpf_probe_read_kernel(&entry, sizeof(entry), (const void *)r->parent))
 		r->status = -EFAULT;
 	else if (entry != r->expect)

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Implements gate.h. Keeps no state of its own: what is in force is read from the
+ * kernel each time.
+ */
 #include "gate.h"
 
 #include <errno.h>
@@ -16,9 +20,12 @@ static int current_fd(int policy_fd)
 	__u32 zero = 0, id;
 	int fd;
 
-	if (bpf_map_lookup_elem(policy_fd, &zero, &id))
-		return -errno;
-	fd = bpf_map_get_fd_by_id(id);
+	do {
+		if (bpf_map_lookup_elem(policy_fd, &zero, &id))
+			return -errno;
+		fd = bpf_map_get_fd_by_id(id);
+		/* Replaced and gone between the two: the slot has the next one's id. */
+	} while (fd < 0 && errno == ENOENT);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -88,26 +95,40 @@ int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phe
 	return 0;
 }
 
-/* A policy being read: the room that look-ups of one decision return into. */
+/*
+ * A policy being read, with the room that look-ups of one decision return into.
+ * The decider keeps the head and the best rule by address while it goes on, so
+ * the rule of each mask has a place of its own; of masks and files it looks at
+ * one at a time.
+ */
 struct reader {
 	int fd;
-	unsigned int turn;
-	union ncg_pvalue values[NCG_MASKS_MAX + 4];
+	union ncg_pvalue head;
+	union ncg_pvalue mask;
+	union ncg_pvalue file;
+	union ncg_pvalue rules[NCG_MASKS_MAX];
 };
 
 static void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
 {
 	struct reader *reader = map;
-	union ncg_pvalue *value;
+	union ncg_pvalue *value = NULL;
 
-	/* HEAD and rules are kept by address until the end: give each its own room. */
-	if (key->kind == NCG_PKIND_MASK)
-		value = &reader->values[NCG_MASKS_MAX + 2];
-	else if (key->kind == NCG_PKIND_FILE)
-		value = &reader->values[NCG_MASKS_MAX + 3];
-	else
-		value = &reader->values[reader->turn++ % (NCG_MASKS_MAX + 2)];
-	return bpf_map_lookup_elem(reader->fd, key, value) ? NULL : value;
+	switch ((enum ncg_pkind)key->kind) {
+	case NCG_PKIND_HEAD:
+		value = &reader->head;
+		break;
+	case NCG_PKIND_MASK:
+		value = &reader->mask;
+		break;
+	case NCG_PKIND_FILE:
+		value = &reader->file;
+		break;
+	case NCG_PKIND_RULE:
+		value = &reader->rules[key->index];
+		break;
+	}
+	return value && !bpf_map_lookup_elem(reader->fd, key, value) ? value : NULL;
 }
 
 #include "decide.h"
