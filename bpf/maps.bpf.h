@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps that the deciders and observers share with each other and with the
- * daemon, pinned by name so that they outlive all of them. The daemon creates
- * and replaces the policy; the programs own everything else.
+ * The maps that the programs share with each other and with the daemon, pinned by
+ * name so that they outlive all of them. maps.bpf.c makes them; the daemon replaces
+ * the policy and fills `bars`; the programs own everything else.
  */
 #ifndef NCGATE_MAPS_BPF_H
 #define NCGATE_MAPS_BPF_H
@@ -55,5 +55,39 @@ struct {
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
+
+/* Filled by the daemon from sysfs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_bar_key);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bars SEC(".maps");
+
+/* struct kvm * -> id. Ids are never used twice, addresses are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vm_ids SEC(".maps");
+
+/* What has been reported as a first mapping. Forgetting only repeats one. */
+struct seen_key {
+	__u64 vm;
+	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
+	__u64 memtype;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct seen_key);
+	__type(value, __u8);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} seen SEC(".maps");
 
 #endif

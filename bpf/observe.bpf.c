@@ -10,40 +10,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 page_shift = 12;
 
-/* Filled by the daemon from sysfs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct ncg_bar_key);
-	__type(value, __u64);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} bars SEC(".maps");
-
-/* struct kvm * -> id. Ids are never used twice, addresses are. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, __u64);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} vm_ids SEC(".maps");
-
-/* What has been reported as a first mapping. Forgetting only repeats one. */
-struct seen_key {
-	__u64 vm;
-	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
-	__u64 memtype;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct seen_key);
-	__type(value, __u8);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} seen SEC(".maps");
-
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {

@@ -77,6 +77,9 @@ check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
 	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py
 
+fuzz:
+	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
+
 check-vm: arm64
 	@tests/vm/run --kernel $(KERNEL) --cpu $(CPU) --gic $(GIC) \
 		$(if $(filter no,$(HOOK)),--no-hook) $(CASES)

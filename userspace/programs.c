@@ -24,6 +24,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "maps.skel.h"
 #include "observe.skel.h"
 #include "policy.skel.h"
 
@@ -32,7 +33,7 @@
 #define LAYOUT_PIN NCG_PROGRAMS_DIR "/layout"
 #define PIN_LEN 128
 
-enum object { OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
+enum object { OBJECT_MAPS, OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
 
 static const struct {
 	const char *name;
@@ -80,10 +81,19 @@ struct ncg_programs {
 
 /* ----------------------------------------------------------------- objects */
 
-static const void *object_bytes(enum object object, size_t *ret_size)
+static const void *object_bytes(enum object kind, size_t *ret_size)
 {
-	return object == OBJECT_POLICY ? policy_bpf__elf_bytes(ret_size) :
-					 observe_bpf__elf_bytes(ret_size);
+	switch (kind) {
+	case OBJECT_MAPS:
+		return maps_bpf__elf_bytes(ret_size);
+	case OBJECT_POLICY:
+		return policy_bpf__elf_bytes(ret_size);
+	case OBJECT_OBSERVE:
+		return observe_bpf__elf_bytes(ret_size);
+	case OBJECT_NR:
+		break;
+	}
+	return NULL;
 }
 
 /* Sets a 32-bit constant of an object that is open but not loaded. */
@@ -118,23 +128,32 @@ static int set_constant(struct bpf_object *object, const char *name, __u32 value
 	return -ENOENT;
 }
 
-/* An object of which only one program (NULL: none, only the maps) is to load. */
-static int object_open(enum object kind, const char *only, struct bpf_object **ret_object)
+/*
+ * Loads an object with only the programs of a set (bit p stands for program p).
+ * The pinned maps are used where they exist and made where not.
+ */
+static int object_load(enum object kind, unsigned int set, struct bpf_object **ret_object)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = MAPS_DIR);
 	struct bpf_object *object;
 	struct bpf_program *program;
 	size_t size;
 	const void *bytes = object_bytes(kind, &size);
-	int r;
+	int r = 0;
 
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
 		return -errno;
 	bpf_object__for_each_program(program, object)
-		bpf_program__set_autoload(program,
-					  only && !strcmp(bpf_program__name(program), only));
-	r = set_constant(object, "page_shift", __builtin_ctzl(sysconf(_SC_PAGESIZE)));
+		bpf_program__set_autoload(program, false);
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++)
+		if (set & 1U << p)
+			bpf_program__set_autoload(
+				bpf_object__find_program_by_name(object, table[p].name), true);
+	if (set)
+		r = set_constant(object, "page_shift", __builtin_ctzl(sysconf(_SC_PAGESIZE)));
+	if (!r)
+		r = bpf_object__load(object);
 	if (r) {
 		bpf_object__close(object);
 		return r;
@@ -146,18 +165,12 @@ static int object_open(enum object kind, const char *only, struct bpf_object **r
 /* Makes every shared map that is not pinned yet. */
 static int make_maps(void)
 {
-	for (enum object kind = 0; kind < OBJECT_NR; kind++) {
-		struct bpf_object *object;
-		int r = object_open(kind, NULL, &object);
+	struct bpf_object *object;
+	int r = object_load(OBJECT_MAPS, 0, &object);
 
-		if (r)
-			return r;
-		r = bpf_object__load(object);
+	if (!r)
 		bpf_object__close(object);
-		if (r)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 static int build_digest(__u8 ret_digest[NCG_SHA256_LEN])
@@ -260,30 +273,21 @@ static bool module_loaded(const char *module)
 }
 
 /*
- * Attaches one program and pins it under its name. A link that an older build
- * left is replaced by one rename: both are attached for a moment, never none.
+ * Attaches a loaded program and pins it under its name. A link that an older
+ * build left is replaced by one rename: both are attached for a moment, never
+ * none.
  */
-static int attach_one(struct ncg_programs *programs, enum ncg_program p)
+static int attach_one(struct ncg_programs *programs, const struct bpf_object *object,
+		      enum ncg_program p)
 {
 	char pin[PIN_LEN], fresh[PIN_LEN + 8];
-	struct bpf_program *program;
-	struct bpf_object *object;
 	struct bpf_link *link;
 	int r;
 
 	link_pin(p, pin);
 	snprintf(fresh, sizeof(fresh), "%s_new", pin);
 
-	r = object_open(table[p].object, table[p].name, &object);
-	if (r)
-		return r;
-	r = bpf_object__load(object);
-	if (r) {
-		bpf_object__close(object);
-		return r;
-	}
-	program = bpf_object__find_program_by_name(object, table[p].name);
-	link = bpf_program__attach(program);
+	link = bpf_program__attach(bpf_object__find_program_by_name(object, table[p].name));
 	r = link ? 0 : -errno;
 	if (!r) {
 		unlink(fresh);
@@ -294,14 +298,48 @@ static int attach_one(struct ncg_programs *programs, enum ncg_program p)
 	if (r) {
 		bpf_link__destroy(link);
 		unlink(fresh);
-	} else {
-		bpf_link__disconnect(link);
-		bpf_link__destroy(programs->links[p]);
-		programs->links[p] = link;
+		return r;
 	}
-	/* The link holds the program, the pins hold the maps. */
-	bpf_object__close(object);
-	return r;
+	bpf_link__disconnect(link);
+	bpf_link__destroy(programs->links[p]);
+	programs->links[p] = link;
+	return 0;
+}
+
+static void note(struct ncg_programs *programs, enum ncg_program p, int error)
+{
+	struct ncg_program_status *status = &programs->status[p];
+
+	status->error = error;
+	status->state = error ? NCG_PROGRAM_FAILED : NCG_PROGRAM_ATTACHED;
+	status->adopted = false;
+}
+
+/*
+ * Loads and attaches a set of programs of one object. Reading the kernel's types
+ * is most of the cost, so they are loaded together; where that fails each is
+ * tried by itself, to know which one it is.
+ */
+static void attach_set(struct ncg_programs *programs, enum object kind, unsigned int set)
+{
+	struct bpf_object *object;
+	int r = set ? object_load(kind, set, &object) : 0;
+
+	if (!set)
+		return;
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		if (!(set & 1U << p))
+			continue;
+		if (!r)
+			note(programs, p, attach_one(programs, object, p));
+		else if (set == 1U << p)
+			note(programs, p, r);
+		else
+			attach_set(programs, kind, 1U << p);
+	}
+	/* The links hold the programs, the pins hold the maps. */
+	if (!r)
+		bpf_object__close(object);
 }
 
 static void detach_one(struct ncg_programs *programs, enum ncg_program p)
@@ -332,23 +370,20 @@ static bool adopt(struct ncg_programs *programs, enum ncg_program p)
 	return true;
 }
 
-static void try_attach(struct ncg_programs *programs, enum ncg_program p)
+/* Whether a program is to be attached now; a missing module makes it wait. */
+static bool due(struct ncg_programs *programs, enum ncg_program p)
 {
 	struct ncg_program_status *status = &programs->status[p];
 
 	if (status->state == NCG_PROGRAM_ATTACHED)
-		return;
+		return false;
 	if (table[p].module && !module_loaded(table[p].module)) {
 		status->state = NCG_PROGRAM_WAITING;
 		status->error = -ENOENT;
-		return;
+		return false;
 	}
 	/* A function does not appear in a loaded module or kernel later on. */
-	if (status->state == NCG_PROGRAM_FAILED)
-		return;
-	status->error = attach_one(programs, p);
-	status->state = status->error ? NCG_PROGRAM_FAILED : NCG_PROGRAM_ATTACHED;
-	status->adopted = false;
+	return status->state != NCG_PROGRAM_FAILED;
 }
 
 bool ncg_programs_attach(struct ncg_programs *programs)
@@ -356,19 +391,17 @@ bool ncg_programs_attach(struct ncg_programs *programs)
 	enum ncg_program_state before[NCG_PROGRAM_NR];
 	struct ncg_program_status *hook = &programs->status[NCG_PROGRAM_DECIDE_HOOK];
 	struct ncg_program_status *only = &programs->status[NCG_PROGRAM_DECIDE_ONLY];
+	unsigned int observers = 0;
 	bool changed = false;
 
-	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++)
-		before[p] = programs->status[p].state;
-
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
-		/* A module that came back may be another one: try again. */
-		if (programs->status[p].state == NCG_PROGRAM_FAILED && table[p].module &&
-		    !module_loaded(table[p].module))
-			programs->status[p].state = NCG_PROGRAM_WAITING;
-		if (p != NCG_PROGRAM_DECIDE_ONLY)
-			try_attach(programs, p);
+		before[p] = programs->status[p].state;
+		if (table[p].object == OBJECT_OBSERVE && due(programs, p))
+			observers |= 1U << p;
 	}
+	/* The decision before the observation of it. */
+	if (due(programs, NCG_PROGRAM_DECIDE_HOOK))
+		attach_set(programs, OBJECT_POLICY, 1U << NCG_PROGRAM_DECIDE_HOOK);
 
 	/* Decisions are made by exactly one program. */
 	if (hook->state == NCG_PROGRAM_ATTACHED) {
@@ -379,8 +412,10 @@ bool ncg_programs_attach(struct ncg_programs *programs)
 	} else {
 		if (only->state == NCG_PROGRAM_NOT_NEEDED)
 			only->state = NCG_PROGRAM_WAITING;
-		try_attach(programs, NCG_PROGRAM_DECIDE_ONLY);
+		if (due(programs, NCG_PROGRAM_DECIDE_ONLY))
+			attach_set(programs, OBJECT_POLICY, 1U << NCG_PROGRAM_DECIDE_ONLY);
 	}
+	attach_set(programs, OBJECT_OBSERVE, observers);
 
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
 		const struct ncg_program_status *s = &programs->status[p];

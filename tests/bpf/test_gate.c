@@ -217,10 +217,7 @@ static void test_generation(void **state)
 			 NCG_VERDICT_ALLOW);
 }
 
-/*
- * Fields of the 64 masks: which of vendor, device, subsystem vendor, subsystem
- * device, slot's bus and uid are wild.
- */
+/* Each rule has a mask of its own: vendor to uid are wild or not, by its number. */
 static char *text_of_masks(unsigned int count)
 {
 	char *text = NULL;
@@ -241,9 +238,8 @@ static char *text_of_masks(unsigned int count)
 }
 
 /*
- * All masks match at once in the last tuple, and the order of rules is turned
- * round against that of masks in the first, so the best rule is found early, late
- * and in between, and must outlive all look-ups after it.
+ * The first tuple matches under every mask, so its best rule is found first and
+ * must outlive all look-ups after it; for each other the best is found later.
  */
 static void test_all_masks(void **state)
 {

@@ -89,7 +89,8 @@ static const char *numbers(const char *path)
 		json_t *record = json_loads(lines.line[i], JSON_REJECT_DUPLICATES, NULL);
 
 		if (record)
-			assert_string_equal(json_string_value(json_object_get(record, "type")), "n");
+			assert_string_equal(json_string_value(json_object_get(record, "type")),
+					    "n");
 		at += snprintf(text + at, sizeof(text) - at, record ? "%d " : "torn ",
 			       (int)json_integer_value(json_object_get(record, "n")));
 		json_decref(record);

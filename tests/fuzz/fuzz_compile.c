@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The compiler and the decider against a naive reading of the same rules, first
+ * match wins, field by field. Input: a policy's text up to the first NUL byte,
+ * then bytes that devices are made from; each is asked as it is, and bent towards
+ * every rule, which it then meets or misses by one bit. Keeps no state between
+ * inputs.
+ */
+#include <errno.h>
+
+#include "fuzz.h"
+#include "policy.h"
+#include "policy_compile.h"
+
+static void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
+{
+	return (void *)ncg_policy_compile_find(map, key);
+}
+
+#include "decide.h"
+
+#define GENERATION 42
+#define DEVICES_MAX 8
+#define BENT_RULES_MAX 64
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool matches(const struct ncg_policy_rule *rule, const struct ncg_tuple *t)
+{
+	const struct ncg_tuple *v = &rule->value, *m = &rule->mask;
+
+	return (t->vendor & m->vendor) == v->vendor && (t->device & m->device) == v->device &&
+	       (t->subvendor & m->subvendor) == v->subvendor &&
+	       (t->subdevice & m->subdevice) == v->subdevice &&
+	       (t->class_code & m->class_code) == v->class_code &&
+	       (t->domain & m->domain) == v->domain && (t->bus & m->bus) == v->bus &&
+	       (t->devfn & m->devfn) == v->devfn && (t->uid & m->uid) == v->uid &&
+	       (!rule->bars || (t->bar < NCG_POLICY_BARS && (rule->bars >> t->bar & 1)));
+}
+
+static void compare(const struct ncg_policy *policy, struct ncg_compiled *compiled,
+		    const struct ncg_tuple *tuple)
+{
+	const struct ncg_policy_rule *rule = NULL;
+	struct ncg_decision d;
+
+	for (size_t i = 0; i < policy->rule_count && !rule; i++)
+		if (matches(&policy->rules[i], tuple))
+			rule = &policy->rules[i];
+
+	memset(&d, 0xaa, sizeof(d));
+	ncg_decide(compiled, tuple, &d);
+	check(d.verdict == (rule ? rule->verdict : policy->fallback));
+	check(d.reason == (rule ? NCG_REASON_RULE : NCG_REASON_DEFAULT));
+	check(d.line == (rule ? rule->line : 0));
+	check(!strcmp(d.file, rule ? policy->files[rule->file] : ""));
+	check(d.mode == policy->mode);
+	check(d.generation == GENERATION);
+	check(!memcmp(d.sha256, policy->sha256, sizeof(d.sha256)));
+}
+
+/* The device with all that the rule asks for. */
+static struct ncg_tuple bend(const struct ncg_tuple *device, const struct ncg_policy_rule *rule)
+{
+	struct ncg_tuple t = *device;
+	uint8_t *to = (uint8_t *)&t;
+	const uint8_t *value = (const void *)&rule->value, *mask = (const void *)&rule->mask;
+
+	for (size_t i = 0; i < sizeof(t); i++)
+		to[i] = (to[i] & ~mask[i]) | value[i];
+	if (rule->bars)
+		t.bar = __builtin_ctz(rule->bars);
+	return t;
+}
+
+static void ask(const struct ncg_policy *policy, struct ncg_compiled *compiled,
+		struct input *input)
+{
+	for (size_t n = 0; n < DEVICES_MAX && (!n || input->size); n++) {
+		struct ncg_tuple device, t;
+		uint8_t bit[2];
+
+		input_take(input, &device, sizeof(device));
+		input_take(input, bit, sizeof(bit));
+		device.zero = 0;
+		compare(policy, compiled, &device);
+		for (size_t i = 0; i < policy->rule_count && i < BENT_RULES_MAX; i++) {
+			t = bend(&device, &policy->rules[i]);
+			check(matches(&policy->rules[i], &t));
+			compare(policy, compiled, &t);
+			((uint8_t *)&t)[bit[0] % sizeof(t)] ^= 1 << bit[1] % 8;
+			t.zero = 0;
+			compare(policy, compiled, &t);
+		}
+	}
+}
+
+static void check_compiled(const struct ncg_compiled *compiled)
+{
+	check(compiled->count == 1 + compiled->masks + compiled->files + compiled->rules);
+	check(compiled->masks <= NCG_MASKS_MAX && compiled->rules <= NCG_RULES_MAX);
+	for (size_t i = 0; i < compiled->count; i++)
+		check(ncg_policy_compile_find(compiled, &compiled->entries[i].key) ==
+		      &compiled->entries[i].value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = size ? memchr(data, '\0', size) : NULL;
+	const size_t text = end ? (size_t)(end - data) : size;
+	struct input input = { data + text, size - text };
+	struct ncg_compiled *compiled;
+	struct ncg_policy *policy;
+	char *why;
+	int r;
+
+	if (ncg_policy_parse_text("policy.conf", (const char *)data, text, &policy, NULL))
+		return 0;
+	input_take(&input, policy->sha256, 1); /* the NUL */
+	input_take(&input, policy->sha256, 1);
+
+	r = ncg_policy_compile(policy, GENERATION, &compiled);
+	why = ncg_policy_compile_explain(policy);
+	check(r == 0 || r == -E2BIG);
+	check(!why == (r == 0) && !compiled == (r != 0));
+	if (!r) {
+		check_compiled(compiled);
+		ask(policy, compiled, &input);
+	}
+	free(why);
+	ncg_policy_compile_free(compiled);
+	ncg_policy_free(policy);
+	return 0;
+}

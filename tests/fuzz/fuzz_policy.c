@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy parser and the texts of its errors, on any bytes. Finds crashes, and
+ * rules and errors of a shape that policy.h does not promise. Keeps no state
+ * between inputs.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_rule(const struct ncg_policy *policy, const struct ncg_policy_rule *rule)
+{
+	const uint8_t *value = (const void *)&rule->value, *mask = (const void *)&rule->mask;
+
+	for (size_t i = 0; i < sizeof(rule->value); i++)
+		check(!(value[i] & ~mask[i]));
+	check(!rule->value.bar && !rule->mask.bar);
+	check(!rule->value.zero && !rule->mask.zero);
+	check(rule->bars < 1 << NCG_POLICY_BARS);
+	check(rule->line > 0 && rule->file < policy->file_count);
+	check(rule->verdict == NCG_VERDICT_ALLOW || rule->verdict == NCG_VERDICT_DENY);
+}
+
+static void check_policy(const struct ncg_policy *policy)
+{
+	check(policy->mode < NCG_MODE_NR);
+	check(policy->fallback == NCG_VERDICT_ALLOW || policy->fallback == NCG_VERDICT_DENY);
+	check(policy->without_hook < NCG_WITHOUT_HOOK_NR);
+	check(policy->rule_count <= policy->rule_room);
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		check_rule(policy, &policy->rules[i]);
+		check(!i || policy->rules[i].line > policy->rules[i - 1].line);
+	}
+}
+
+/* What was accepted is text, of lines that are not too long. */
+static void check_input(const char *text, size_t size)
+{
+	check(!size || !memchr(text, '\0', size));
+	while (size) {
+		const char *newline = memchr(text, '\n', size);
+		size_t length = newline ? (size_t)(newline - text) : size;
+
+		check(length <= NCG_POLICY_LINE_MAX + (text[length - !!length] == '\r'));
+		length += !!newline;
+		text += length;
+		size -= length;
+	}
+}
+
+/* Nothing of the input reaches a terminal as it is. */
+static void check_text(const char *text, bool newlines)
+{
+	check(text);
+	for (; *text; text++)
+		check((*text >= ' ' && *text <= '~') || (newlines && *text == '\n'));
+}
+
+static void check_errors(const struct ncg_policy_errors *errors, size_t size)
+{
+	char *text;
+
+	check(errors->count > 0 && errors->count <= NCG_POLICY_ERRORS_MAX);
+	check(!errors->more || errors->count == NCG_POLICY_ERRORS_MAX);
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct ncg_policy_error *e = &errors->list[i];
+
+		check(!strcmp(e->file, "policy.conf"));
+		check(e->line > 0 && e->column > 0 && e->column <= size + 1);
+		check(!i || e->line >= errors->list[i - 1].line);
+		check(memchr(e->text, '\0', sizeof(e->text)));
+		check(*e->problem && *e->expected);
+		text = ncg_policy_error_format(e);
+		check_text(text, false);
+		check(!strncmp(text, "policy.conf:", strlen("policy.conf:")));
+		free(text);
+	}
+	text = ncg_policy_errors_format(errors);
+	check_text(text, true);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ncg_policy_errors *errors;
+	struct ncg_policy *policy;
+	int r = ncg_policy_parse_text("policy.conf", (const char *)data, size, &policy, &errors);
+
+	check(r == 0 || r == -EINVAL);
+	check(!policy == (r != 0) && !errors == (r == 0));
+	if (policy) {
+		check_input((const char *)data, size);
+		check_policy(policy);
+	} else {
+		check_errors(errors, size);
+	}
+	ncg_policy_free(policy);
+	ncg_policy_errors_free(errors);
+	return 0;
+}
