@@ -71,7 +71,7 @@ $(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h)
 NATIVE_TESTS := $(UNIT:%=$(OUT)/tests/%) $(BPFTESTS:%=$(OUT)/tests/%)
 
 .PHONY: native-tests
-native-tests: $(NATIVE_TESTS)
+native-tests: $(NATIVE_TESTS) $(OUT)/bin/ncgate
 
 check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests

@@ -21,14 +21,25 @@ struct ncg_audit {
 	__u64 records;
 	__u64 errors;
 	bool failing; /* the last write failed, and that was said */
-	bool torn;    /* the last line may be incomplete: begin with a newline */
+	bool torn;    /* the last line has no end: the next record begins with one */
 };
 
-static int open_file(const char *path)
+/*
+ * Opens the file; *ret_torn says whether its last line has no end, which a full
+ * disk or a lost machine may have left.
+ */
+static int open_file(const char *path, bool *ret_torn)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	off_t size;
+	char last;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	size = lseek(fd, 0, SEEK_END);
+	/* Not a file that can be read back (a pipe, a device): no line is cut. */
+	*ret_torn = size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+	return fd;
 }
 
 int ncg_audit_open(const char *path, struct ncg_audit **ret_audit)
@@ -39,7 +50,7 @@ int ncg_audit_open(const char *path, struct ncg_audit **ret_audit)
 	if (!audit)
 		return -ENOMEM;
 	audit->path = strdup(path);
-	fd = audit->path ? open_file(path) : -ENOMEM;
+	fd = audit->path ? open_file(path, &audit->torn) : -ENOMEM;
 	if (fd < 0) {
 		free(audit->path);
 		free(audit);
@@ -61,12 +72,14 @@ void ncg_audit_close(struct ncg_audit *audit)
 
 int ncg_audit_reopen(struct ncg_audit *audit)
 {
-	int fd = open_file(audit->path);
+	bool torn;
+	int fd = open_file(audit->path, &torn);
 
 	if (fd < 0)
 		return ncg_log_error(fd, "the audit log %s cannot be opened again", audit->path);
 	close(audit->fd);
 	audit->fd = fd;
+	audit->torn = torn;
 	return 0;
 }
 

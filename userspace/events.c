@@ -285,7 +285,7 @@ void ncg_events_settle(struct ncg_events *events)
 	ncg_gaps_init(&later, 0);
 	later.count = 0;
 	while (ncg_gaps_settle(&events->gaps, &gap)) {
-		if (gap.first >= events->settle_below) {
+		if (gap.last >= events->settle_below) {
 			later.open[later.count++] = gap;
 			continue;
 		}

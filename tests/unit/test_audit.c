@@ -427,6 +427,27 @@ static void test_torn_line(void **state)
 	}
 }
 
+/* A cut line that another daemon left: the first record begins a line of its own. */
+static void test_torn_before_open(void **state)
+{
+	FILE *file = fopen(path_of("log"), "w");
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fputs("{\"type\":\"n\",\"n\":1}\n{\"type\":", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	audit = open_at(path_of("log"));
+	put(audit, 2);
+	assert_string_equal(numbers(path_of("log")), "1 torn 2 ");
+
+	/* Rotated away meanwhile, the new file begins with a record. */
+	assert_int_equal(rename(path_of("log"), path_of("log.1")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 3);
+	assert_string_equal(numbers(path_of("log")), "3 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_fields, fresh),
 		cmocka_unit_test_setup(test_disk_full, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),
+		cmocka_unit_test_setup(test_torn_before_open, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
