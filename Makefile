@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ncgate. `make help` lists what can be made.
 #
-# On an arm64 host with the libraries of docs/building.md, `make && make install`
+# On an arm64 host with the packages that README.md names, `make && make install`
 # builds natively. Everything that needs an emulated host or Debian 13's tools
 # (demo, check, check-vm, bench, fuzz) runs in a tool root that it makes itself;
 # see tests/toolroot.
@@ -67,6 +67,8 @@ help:
 	@echo 'make check           all tests'
 	@echo 'make check-unit      the tests that need no emulated host'
 	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1 CPU=max GIC=3 CASES='
+	@echo 'make bench           what the programs cost, in counted instructions'
+	@echo 'make fuzz            FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'make clean           remove build/'
 
 # ---------------------------------------------------------------- BPF

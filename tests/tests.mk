@@ -90,4 +90,7 @@ check: arm64
 demo: arm64
 	@tests/demo
 
+bench: arm64
+	@tests/bench/run
+
 endif

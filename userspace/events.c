@@ -11,6 +11,7 @@
 
 #include "gaps.h"
 #include "guest.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 
@@ -22,23 +23,6 @@ struct ncg_events {
 	struct ncg_audit *audit;
 	struct ncg_inventory *inventory;
 };
-
-static json_t *hex(unsigned int digits, __u64 value)
-{
-	char text[20];
-
-	snprintf(text, sizeof(text), "%0*llx", (int)digits, value);
-	return json_string(text);
-}
-
-static json_t *digest(const __u8 sha256[NCG_SHA256_LEN])
-{
-	char text[2 * NCG_SHA256_LEN + 1];
-
-	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
-		snprintf(text + 2 * i, 3, "%02x", sha256[i]);
-	return json_string(text);
-}
 
 /* What the kernel saw of the task, and what /proc still says of the process. */
 static json_t *guest_json(const struct ncg_task *task)
@@ -75,14 +59,14 @@ static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci)
 	snprintf(slot, sizeof(slot), "%04x:%02x:%02x.%x", pci->domain, pci->bus, pci->devfn >> 3,
 		 pci->devfn & 7);
 	json_object_set_new(json, "slot", json_string(slot));
-	json_object_set_new(json, "vendor_id", hex(4, pci->vendor));
-	json_object_set_new(json, "device_id", hex(4, pci->device));
-	json_object_set_new(json, "subsystem_vendor_id", hex(4, pci->subvendor));
-	json_object_set_new(json, "subsystem_device_id", hex(4, pci->subdevice));
-	json_object_set_new(json, "class", hex(6, pci->class_code));
-	json_object_set_new(json, "revision", hex(2, pci->revision));
+	json_object_set_new(json, "vendor_id", ncg_json_hex(4, pci->vendor));
+	json_object_set_new(json, "device_id", ncg_json_hex(4, pci->device));
+	json_object_set_new(json, "subsystem_vendor_id", ncg_json_hex(4, pci->subvendor));
+	json_object_set_new(json, "subsystem_device_id", ncg_json_hex(4, pci->subdevice));
+	json_object_set_new(json, "class", ncg_json_hex(6, pci->class_code));
+	json_object_set_new(json, "revision", ncg_json_hex(2, pci->revision));
 	json_object_set_new(json, "bar", json_integer(pci->bar));
-	json_object_set_new(json, "bar_start", hex(1, pci->bar_start));
+	json_object_set_new(json, "bar_start", ncg_json_hex(1, pci->bar_start));
 	json_object_set_new(json, "bar_size", json_integer(pci->bar_size));
 	known = ncg_devices_find(ncg_inventory_devices(events->inventory), pci->domain, pci->bus,
 				 pci->devfn);
@@ -114,7 +98,7 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 	json_object_set_new(f, "grade", json_string(ncg_names_grade(d->grade)));
 	json_object_set_new(f, "policy", json_pack("{s:I, s:o}", "generation",
 						   (json_int_t)d->generation, "sha256",
-						   digest(d->sha256)));
+						   ncg_json_sha256(d->sha256)));
 	return f;
 }
 
@@ -140,8 +124,8 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 	json_object_set_new(f, "guest", guest_json(&e->task));
 	json_object_set_new(f, "vm", json_integer(e->vm));
 	json_object_set_new(f, "memory_type", json_string(ncg_names_memtype(e->memtype)));
-	json_object_set_new(f, "ipa", hex(1, e->ipa));
-	json_object_set_new(f, "phys", hex(1, e->phys));
+	json_object_set_new(f, "ipa", ncg_json_hex(1, e->ipa));
+	json_object_set_new(f, "phys", ncg_json_hex(1, e->phys));
 	json_object_set_new(f, "size", json_integer(e->size));
 	device = ncg_inventory_lookup(events->inventory, e->phys, &bar);
 	if (device)

@@ -27,6 +27,7 @@
 #include "gate.h"
 #include "http.h"
 #include "inventory.h"
+#include "json.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
@@ -108,15 +109,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* -------------------------------------------------------------------- policy */
 
-static json_t *digest_json(const __u8 sha256[NCG_SHA256_LEN])
-{
-	char text[2 * NCG_SHA256_LEN + 1];
-
-	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
-		snprintf(text + 2 * i, 3, "%02x", sha256[i]);
-	return json_string(text);
-}
-
 /* Reads the policy; a refusal is printed whole and returned. */
 static int read_policy(const char *path, struct ncg_policy **ret_policy, char **ret_refusal)
 {
@@ -161,7 +153,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
 					  d->options.config, "generation",
 					  (json_int_t)head.generation, "sha256",
-					  digest_json(head.sha256), "mode",
+					  ncg_json_sha256(head.sha256), "mode",
 					  ncg_names_mode(head.mode), "default",
 					  ncg_names_verdict(head.fallback), "rules",
 					  (json_int_t)head.rules));

@@ -12,10 +12,9 @@
 #include "exposition.h"
 #include "gate.h"
 #include "guest.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
-
-#define SHA256_TEXT_LEN (2 * NCG_SHA256_LEN + 1)
 
 /* Bytes of one BAR, or of unknown memory, that one guest maps with one type. */
 struct use {
@@ -225,12 +224,6 @@ static __u64 type_bytes(const struct seen_guest *guest, enum ncg_memtype type)
 	return bytes;
 }
 
-static void format_sha256(const __u8 sha256[NCG_SHA256_LEN], char ret_text[SHA256_TEXT_LEN])
-{
-	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
-		snprintf(ret_text + 2 * i, 3, "%02x", sha256[i]);
-}
-
 /* ------------------------------------------------------------------- metrics */
 
 static void guest_metrics(struct ncg_exposition *e, const struct seen_guest *guest)
@@ -280,7 +273,7 @@ static void guest_metrics(struct ncg_exposition *e, const struct seen_guest *gue
 static void policy_metrics(struct ncg_exposition *e, const struct ncg_sources *sources)
 {
 	struct ncg_phead head;
-	char sha256[SHA256_TEXT_LEN];
+	char sha256[NCG_SHA256_TEXT_LEN];
 
 	ncg_exposition_u64(e, NCG_MF_POLICY_LAST_RELOAD_SUCCESSFUL, sources->last_reload_ok,
 			   NCG_LABELS());
@@ -288,7 +281,7 @@ static void policy_metrics(struct ncg_exposition *e, const struct ncg_sources *s
 		ncg_exposition_u64(e, NCG_MF_POLICY_GENERATION, 0, NCG_LABELS());
 		return;
 	}
-	format_sha256(head.sha256, sha256);
+	ncg_json_sha256_text(head.sha256, sha256);
 	ncg_exposition_u64(e, NCG_MF_POLICY_INFO, 1,
 			   NCG_LABELS(ncg_names_mode(head.mode), ncg_names_verdict(head.fallback),
 				      sha256, sources->policy_file));
@@ -369,14 +362,6 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 
 /* ---------------------------------------------------------------------- JSON */
 
-static json_t *hex(unsigned int digits, __u64 value)
-{
-	char text[20];
-
-	snprintf(text, sizeof(text), "%0*llx", (int)digits, value);
-	return json_string(text);
-}
-
 static json_t *text_or_empty(const char *text)
 {
 	return json_string(text ? text : "");
@@ -401,13 +386,13 @@ static json_t *programs_json(const struct ncg_programs *programs)
 
 static json_t *policy_json(const struct ncg_sources *sources)
 {
-	char sha256[SHA256_TEXT_LEN], loaded[32];
+	char sha256[NCG_SHA256_TEXT_LEN], loaded[32];
 	struct ncg_phead head;
 	struct tm tm;
 
 	if (ncg_gate_read(ncg_programs_map(sources->programs, "policy"), &head))
 		return json_null();
-	format_sha256(head.sha256, sha256);
+	ncg_json_sha256_text(head.sha256, sha256);
 	gmtime_r(&sources->policy_loaded, &tm);
 	strftime(loaded, sizeof(loaded), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b}", "file", sources->policy_file,
@@ -485,7 +470,7 @@ static json_t *guest_json(const struct seen_guest *guest)
 					(json_int_t)use->bytes[type]));
 			else
 				json_array_append_new(other, json_pack(
-					"{s:o, s:I, s:s}", "phys", hex(1, use->phys), "bytes",
+					"{s:o, s:I, s:s}", "phys", ncg_json_hex(1, use->phys), "bytes",
 					(json_int_t)use->bytes[type], "type", name));
 		}
 	}
@@ -549,7 +534,7 @@ static json_t *bar_json(const struct ncg_sources *sources, const struct view *vi
 		}
 	}
 	json_object_set_new(json, "bar", json_integer(bar));
-	json_object_set_new(json, "start", hex(1, d->bars[bar].start));
+	json_object_set_new(json, "start", ncg_json_hex(1, d->bars[bar].start));
 	json_object_set_new(json, "size", json_integer(d->bars[bar].size));
 	json_object_set_new(json, "prefetchable", json_boolean(d->bars[bar].prefetchable));
 	json_object_set_new(json, "verdict", json_string(ncg_names_verdict(decision.verdict)));
@@ -572,12 +557,12 @@ static json_t *device_json(const struct ncg_sources *sources, const struct view 
 		if (d->bars[bar].size && d->bars[bar].memory)
 			json_array_append_new(bars, bar_json(sources, view, d, bar));
 	json_object_set_new(json, "device", json_string(d->address));
-	json_object_set_new(json, "vendor_id", hex(4, d->vendor));
-	json_object_set_new(json, "device_id", hex(4, d->device));
-	json_object_set_new(json, "subsystem_vendor_id", hex(4, d->subvendor));
-	json_object_set_new(json, "subsystem_device_id", hex(4, d->subdevice));
-	json_object_set_new(json, "class", hex(6, d->class_code));
-	json_object_set_new(json, "revision", hex(2, d->revision));
+	json_object_set_new(json, "vendor_id", ncg_json_hex(4, d->vendor));
+	json_object_set_new(json, "device_id", ncg_json_hex(4, d->device));
+	json_object_set_new(json, "subsystem_vendor_id", ncg_json_hex(4, d->subvendor));
+	json_object_set_new(json, "subsystem_device_id", ncg_json_hex(4, d->subdevice));
+	json_object_set_new(json, "class", ncg_json_hex(6, d->class_code));
+	json_object_set_new(json, "revision", ncg_json_hex(2, d->revision));
 	json_object_set_new(json, "name", json_string(d->name));
 	json_object_set_new(json, "driver", json_string(d->driver));
 	json_object_set_new(json, "iommu_group", json_integer(d->iommu_group));

@@ -52,7 +52,7 @@ class Host:
     """One emulated host. Use as a context manager: leaving it ends QEMU."""
 
     def __init__(self, run_dir, kernel="6.12", cpu="max", gic="3", hook=True,
-                 memory_mib=2048, forward=None, extra=(), append=""):
+                 memory_mib=2048, forward=None, extra=(), append="", icount=False):
         self.dir = run_dir
         self.share = os.path.join(run_dir, "share")
         self.kernel = kernel
@@ -63,6 +63,9 @@ class Host:
         self.forward = forward  # (port on this machine, port on the host)
         self.extra = list(extra)
         self.append = append
+        # Guest time as a count of instructions: 2 ns each, the same in every
+        # run. Alignment is not enforced then, so only for benchmarks.
+        self.icount = icount
         self.process = None
         self.requests = b""
         # Unix socket paths are short; the run folder's may not be.
@@ -110,7 +113,8 @@ class Host:
             "-no-reboot", "-M", machine, "-cpu", self.cpu,
             # Alignment on stage-2 Device memory is enforced only with
             # several vCPUs on several threads.
-            "-accel", "tcg,thread=multi", "-smp", "2",
+            *(["-icount", "shift=1,sleep=off", "-smp", "1"] if self.icount else
+              ["-accel", "tcg,thread=multi", "-smp", "2"]),
             "-m", f"{self.memory_mib}M",
             "-object", f"memory-backend-file,id=ram,size={self.memory_mib}M,"
                        f"mem-path={self.ram},share=on",
