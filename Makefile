@@ -113,6 +113,9 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(OUT)/bin/ncgate
 	install -D -m 644 packaging/systemd/ncgated.service \
 		$(DESTDIR)$(UNITDIR)/ncgated.service
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/ncgated.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/ncgate.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/ncgate-policy.conf.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d

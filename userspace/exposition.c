@@ -45,7 +45,7 @@ static const struct ncg_family_desc families[] = {
 	},
 	[NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS] = {
 		"ncgate_policy_loaded_timestamp_seconds", NCG_FAMILY_GAUGE,
-		"When the policy was put in force, in seconds since 1970.",
+		"When this daemon last loaded the policy, in seconds since 1970.",
 		{ NULL },
 	},
 	[NCG_MF_POLICY_LAST_RELOAD_SUCCESSFUL] = {

@@ -326,6 +326,32 @@ static int write_sample(const char *path)
 	return fclose(ncg_take_ptr(file)) ? 1 : 0;
 }
 
+/* docs/metrics.md has a row for each family, with its type. */
+static void the_reference_is_whole(void **state)
+{
+	const char *top = getenv("NCG_TOP");
+	ncg_autofree char *path = NULL, *text = NULL;
+	ncg_autofclose FILE *file = NULL;
+	size_t room = 0;
+
+	(void)state;
+	assert_return_code(asprintf(&path, "%s/docs/metrics.md", top ? top : "."), 0);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	/* No NUL in it: the whole file is one "line". */
+	assert_true(getdelim(&text, &room, '\0', file) > 0);
+	for (enum ncg_family f = 0; f < NCG_MF_NR; f++) {
+		const struct ncg_family_desc *family = ncg_exposition_family(f);
+		ncg_autofree char *row = NULL;
+
+		assert_return_code(asprintf(&row, "| `%s` | %s |", family->name,
+					    family->type == NCG_FAMILY_GAUGE ? "gauge" :
+									       "counter"), 0);
+		if (!strstr(text, row))
+			fail_msg("docs/metrics.md has no row %s", row);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +363,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(errors_stick),
 		cmocka_unit_test(it_grows),
 		cmocka_unit_test(the_table_is_whole),
+		cmocka_unit_test(the_reference_is_whole),
 	};
 
 	if (argc > 1)
