@@ -23,6 +23,56 @@ struct vfio_device___ncg {
 /* VFIO_PCI_OFFSET_SHIFT in include/linux/vfio_pci_core.h. */
 #define NCG_VFIO_PCI_OFFSET_SHIFT 40
 
+/* Where in which BAR a mapping begins. bar is NCG_NO_BAR for what is none. */
+#define NCG_NO_BAR 6
+
+struct bar_place {
+	__u32 bar;
+	__u64 offset; /* bytes */
+};
+
+static __always_inline struct bar_place compat_bar_place(__u64 pgoff, __u32 page_shift)
+{
+	__u64 index = pgoff >> (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift);
+	__u64 mask = (1ULL << (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift)) - 1;
+	struct bar_place place = { .bar = index < NCG_NO_BAR ? index : NCG_NO_BAR };
+
+	place.offset = (pgoff & mask) << page_shift;
+	return place;
+}
+
+/*
+ * The same, once vfio_pci_core_mmap() has succeeded. Up to v6.9 it leaves the
+ * host-physical page in vm_pgoff; the commit that ended that (aac6db75a9fc
+ * "vfio/pci: Use unmap_mapping_range()", v6.10) also took vma_list away, by which
+ * the two are told apart. Can go with the last kernel before v6.10.
+ */
+struct vfio_pci_core_device___ncg {
+	struct list_head vma_list;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct bar_place compat_bar_mapped(struct pci_dev *pdev, __u64 pgoff,
+							  __u32 page_shift)
+{
+	struct bar_place place = { .bar = NCG_NO_BAR };
+	__u64 phys = pgoff << page_shift;
+
+	if (!bpf_core_field_exists(struct vfio_pci_core_device___ncg, vma_list))
+		return compat_bar_place(pgoff, page_shift);
+	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
+		struct resource *res =
+			(void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+			bar * bpf_core_type_size(struct resource);
+		__u64 start = BPF_CORE_READ(res, start), end = BPF_CORE_READ(res, end);
+
+		if (phys >= start && phys <= end) {
+			place.bar = bar;
+			place.offset = phys - start;
+		}
+	}
+	return place;
+}
+
 /*
  * VM_ALLOW_ANY_UNCACHED: bit 39 of vm_flags since v6.9 (8c47ce3e1d2c "KVM: arm64:
  * Set io memory s2 pte as normalnc for vfio pci device"). First a macro, later a

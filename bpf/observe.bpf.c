@@ -13,14 +13,15 @@ const volatile __u32 page_shift = 12;
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {
+	struct device *dev = BPF_CORE_READ(core, dev);
+	struct pci_dev *pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
 	__u64 pgoff = BPF_CORE_READ(vma, vm_pgoff);
-	__u64 index = pgoff >> (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift);
-	__u64 mask = (1ULL << (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift)) - 1;
+	struct bar_place place = ret ? compat_bar_place(pgoff, page_shift) :
+				       compat_bar_mapped(pdev, pgoff, page_shift);
 	struct ncg_event_bar_mmap *event;
-	struct device *dev;
 	bool granted;
 
-	if (index >= 6)
+	if (place.bar == NCG_NO_BAR)
 		return 0;
 	granted = ret == 0 && compat_vma_any_uncached(vma);
 	if (ret)
@@ -33,10 +34,9 @@ int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vm
 	event = event_reserve(NCG_EVENT_BAR_MMAP, sizeof(*event));
 	if (!event)
 		return 0;
-	dev = BPF_CORE_READ(core, dev);
 	fill_task(&event->task);
-	fill_pci(&event->pci, (void *)dev - bpf_core_field_offset(struct pci_dev, dev), index);
-	event->offset = (pgoff & mask) << page_shift;
+	fill_pci(&event->pci, pdev, place.bar);
+	event->offset = place.offset;
 	event->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
 	event->result = ret;
 	event->granted = granted;

@@ -27,13 +27,12 @@ struct {
 	__type(value, struct ncg_event_decision);
 } scratch SEC(".maps");
 
-static __always_inline __u32 decide(struct pci_dev *pdev, __u32 bar, struct vm_area_struct *vma,
-				    __u32 grade)
+static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place,
+				    struct vm_area_struct *vma, __u32 grade)
 {
 	struct ncg_event_decision *s, *event;
 	struct ncg_tuple tuple = {};
-	__u64 pages_mask, verdict;
-	__u32 zero = 0, mode;
+	__u32 zero = 0, mode, verdict;
 	void *map;
 
 	s = bpf_map_lookup_elem(&scratch, &zero);
@@ -42,13 +41,13 @@ static __always_inline __u32 decide(struct pci_dev *pdev, __u32 bar, struct vm_a
 	__builtin_memset(s, 0, sizeof(*s));
 
 	fill_task(&s->task);
-	fill_pci(&s->pci, pdev, bar);
+	fill_pci(&s->pci, pdev, place.bar);
 	tuple.vendor = s->pci.vendor;
 	tuple.device = s->pci.device;
 	tuple.subvendor = s->pci.subvendor;
 	tuple.subdevice = s->pci.subdevice;
 	tuple.class_code = s->pci.class_code;
-	tuple.bar = bar;
+	tuple.bar = place.bar;
 	tuple.domain = s->pci.domain;
 	tuple.bus = s->pci.bus;
 	tuple.devfn = s->pci.devfn;
@@ -60,8 +59,7 @@ static __always_inline __u32 decide(struct pci_dev *pdev, __u32 bar, struct vm_a
 	verdict = s->decision.verdict;
 	mode = s->decision.mode;
 
-	pages_mask = (1ULL << (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift)) - 1;
-	s->offset = (BPF_CORE_READ(vma, vm_pgoff) & pages_mask) << page_shift;
+	s->offset = place.offset;
 	s->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
 
 	if (verdict == NCG_VERDICT_ALLOW)
@@ -85,7 +83,11 @@ SEC("fmod_ret/vfio_pci_uncached_policy")
 int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_area_struct *vma,
 	     int ret)
 {
-	switch (decide(pdev, index, vma, NCG_GRADE_HOOK)) {
+	struct bar_place place = compat_bar_place(BPF_CORE_READ(vma, vm_pgoff), page_shift);
+
+	/* The driver's word goes before the offset: it may map by another layout. */
+	place.bar = index;
+	switch (decide(pdev, place, vma, NCG_GRADE_HOOK)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -101,9 +103,11 @@ int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct 
 {
 	struct device *dev = BPF_CORE_READ(core, dev);
 	struct pci_dev *pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
-	__u64 index = BPF_CORE_READ(vma, vm_pgoff) >> (NCG_VFIO_PCI_OFFSET_SHIFT - page_shift);
+	struct bar_place place = { .bar = NCG_NO_BAR };
 
-	if (ret == 0 && index < 6)
-		decide(pdev, index, vma, NCG_GRADE_NONE);
+	if (ret == 0)
+		place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);
+	if (place.bar != NCG_NO_BAR)
+		decide(pdev, place, vma, NCG_GRADE_NONE);
 	return 0;
 }
