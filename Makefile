@@ -128,3 +128,4 @@ clean:
 # ---------------------------------------------------------------- tests
 
 include tests/tests.mk
+include packaging/packaging.mk

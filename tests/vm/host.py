@@ -7,13 +7,16 @@ the oracle requests that come from inside, and ends it. Whatever goes wrong
 success because nothing was heard.
 """
 
+import ctypes
 import json
 import os
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -35,6 +38,16 @@ DEVICES = {
 SPLATS = re.compile(
     r"WARNING: |BUG: |Oops|Kernel panic|INFO: (possible|task|rcu)|lockdep|"
     r"KASAN|UBSAN|Call trace:|soft lockup|detected stall")
+
+
+# Asked to end, end as on an error: the machine and its RAM file go as well.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
+
+def _die_with_parent():
+    """In the child: no machine outlives its runner, however that ends."""
+    pr_set_pdeathsig = 1  # include/uapi/linux/prctl.h
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 class HostError(Exception):
@@ -97,7 +110,9 @@ class Host:
 
     def start(self):
         kernel = build("kernel", self.kernel)
-        core = [build("hook-module", self.kernel)] if self.hook else []
+        # The series' own kernel has the hook in its own module.
+        own = self.kernel == "series"
+        core = [build("hook-module", self.kernel)] if self.hook and not own else []
         initrd = build("initramfs", self.kernel, *core)
         image = build("hostroot", "image")
         with open(os.path.join(kernel, "release"), encoding="ascii") as f:
@@ -146,7 +161,8 @@ class Host:
             log.write((" ".join(argv) + "\n").encode())
             log.flush()
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log,
+                                            preexec_fn=_die_with_parent)
         self.oracle_sock = self._connect("oracle")
         self.oracle_sock.setblocking(False)
         return self

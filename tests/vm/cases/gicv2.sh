@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The GICv2 virtual CPU interface is device memory that no policy may make
 # Normal-NC; a passthrough device beside it still gets it.
-# kernels: 6.12 7.3
+# kernels: 6.12 7.3 series
 # gic: 2
 passthrough $ivshmem
 policy <<-END

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vfio-pci loaded after ncgated: the hook is attached once it is there.
-# kernels: 6.12 7.3
+# kernels: 6.12 7.3 series
 ! [ -e /sys/module/vfio_pci_core ] || {
 	# Other cases of this boot may have loaded it: unload for a late start.
 	for d in $ivshmem $bochs $ivshmem2; do
