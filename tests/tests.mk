@@ -9,11 +9,11 @@ CASES ?=
 
 ENTER := tests/toolroot/enter
 
-.PHONY: demo check check-unit check-vm bench fuzz arm64
+.PHONY: demo check check-kernel check-unit check-vm bench fuzz arm64
 
 ifneq ($(NCG_IN_TOOLROOT),1)
 
-demo check check-unit check-vm bench fuzz arm64:
+demo check check-kernel check-unit check-vm bench fuzz arm64:
 	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
 		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)' PARTS='$(PARTS)'
 
@@ -86,6 +86,9 @@ check-vm: arm64
 
 check: arm64
 	@tests/check $(PARTS)
+
+check-kernel: arm64
+	@tests/check kernel dkms series series-no-fwb series-gicv2 7.3-gicv2
 
 demo: arm64
 	@tests/demo
