@@ -11,6 +11,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define EPERM 1
 #define ENOENT 2
 
 struct {
@@ -26,15 +27,15 @@ __u32 listed;
 bool truncated;
 
 /*
- * KVM's list of all VMs. A data symbol: a kernel without CONFIG_KALLSYMS_ALL
- * (Debian's 6.1) does not tell where it is, and the files of processes are
- * searched instead.
+ * Kernel addresses that the programs look for; 0 where the kernel does not tell
+ * them. Looked up in the kernel: libbpf would read all of /proc/kallsyms for it.
  */
-extern const void vm_list __ksym __weak;
 
-/* What the files of VMs and of vCPUs are known by: text, so always told. */
-extern const void kvm_vm_release __ksym;
-extern const void kvm_vcpu_release __ksym;
+/* KVM's list of all VMs. Data: not told without CONFIG_KALLSYMS_ALL (Debian 6.1). */
+__u64 vm_list;
+/* What the files of VMs and of vCPUs are known by. */
+__u64 kvm_vm_release;
+__u64 kvm_vcpu_release;
 
 /*
  * HCR_EL2 of the first vCPU. The xarray's head is the entry itself while there
@@ -90,17 +91,39 @@ static long list_one(__u32 i, void *ctx)
 {
 	struct list_head **next = ctx, *node = *next;
 
-	if (!node || (const void *)node == &vm_list)
+	if (!node || (__u64)node == vm_list)
 		return 1;
 	*next = BPF_CORE_READ(node, next);
 	return !describe((void *)node - bpf_core_field_offset(struct kvm, vm_list));
+}
+
+/*
+ * Finds the addresses. 0; -EPERM where the kernel keeps them from this process
+ * (CAP_SYSLOG); -ENOENT where there is no way to find VMs.
+ */
+SEC("syscall")
+int find_symbols(void *ctx)
+{
+	static const char list[] = "vm_list", vm[] = "kvm_vm_release",
+			  vcpu[] = "kvm_vcpu_release";
+	long r = bpf_kallsyms_lookup_name(list, sizeof(list), 0, &vm_list);
+
+	if (r == -EPERM)
+		return -EPERM;
+	if (!r)
+		return 0;
+	vm_list = 0;
+	if (bpf_kallsyms_lookup_name(vm, sizeof(vm), 0, &kvm_vm_release) ||
+	    bpf_kallsyms_lookup_name(vcpu, sizeof(vcpu), 0, &kvm_vcpu_release))
+		return -ENOENT;
+	return 0;
 }
 
 /* Describes every VM on KVM's list, newest first. -ENOENT: use find_vms. */
 SEC("syscall")
 int list_vms(void *ctx)
 {
-	const struct list_head *head = (const void *)&vm_list;
+	const struct list_head *head = (const void *)vm_list;
 	struct list_head *next = NULL;
 
 	listed = 0;
@@ -120,15 +143,15 @@ SEC("iter/task_file")
 int find_vms(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
-	const void *release;
+	__u64 release;
 	struct kvm *kvm;
 
-	if (!file)
+	if (!file || !kvm_vm_release)
 		return 0;
-	release = (const void *)BPF_CORE_READ(file, f_op, release);
-	if (release == &kvm_vm_release) {
+	release = (__u64)BPF_CORE_READ(file, f_op, release);
+	if (release == kvm_vm_release) {
 		kvm = BPF_CORE_READ(file, private_data);
-	} else if (release == &kvm_vcpu_release) {
+	} else if (release == kvm_vcpu_release) {
 		struct kvm_vcpu *vcpu = BPF_CORE_READ(file, private_data);
 
 		kvm = BPF_CORE_READ(vcpu, kvm);

@@ -57,6 +57,16 @@ static void *map_array(const struct bpf_map *map, bool write)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+/* What the program returned, or -errno where it could not be run. */
+static int run_program(const struct bpf_program *program, void *context, size_t size)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context, .ctx_size_in = size);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+		return -errno;
+	return (int)opts.retval;
+}
+
 int ncg_walk_open(struct ncg_walk **ret_walk)
 {
 	struct ncg_walk *walk = calloc(1, sizeof(*walk));
@@ -86,6 +96,13 @@ int ncg_walk_open(struct ncg_walk **ret_walk)
 		r = ncg_log_error(-errno, "the walk's buffers cannot be mapped");
 		goto fail;
 	}
+	r = run_program(walk->skel->progs.find_symbols, NULL, 0);
+	if (r) {
+		ncg_log_error(r, "stage-2 tables are not visible: %s",
+			      r == -EPERM ? "the kernel keeps its addresses (CAP_SYSLOG is needed)" :
+					    "the kernel does not tell where its VMs are");
+		goto fail;
+	}
 	*ret_walk = walk;
 	return 0;
 
@@ -102,16 +119,6 @@ void ncg_walk_close(struct ncg_walk *walk)
 	walk_bpf__destroy(walk->skel);
 	free(walk->stack);
 	free(walk);
-}
-
-/* What the program returned, or -errno where it could not be run. */
-static int run_program(const struct bpf_program *program, void *context, size_t size)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context, .ctx_size_in = size);
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
-		return -errno;
-	return (int)opts.retval;
 }
 
 static int push(struct ncg_walk *walk, const struct todo *todo)

@@ -104,6 +104,7 @@ class Host:
         shutil.copytree(os.path.join(VM, "inside"), inside)
         shutil.copy(os.path.join(inside, "init"), self.share)
         shutil.copy(os.path.join(TOP, "policy.conf"), self.share)
+        shutil.copy(os.path.join(TOP, "packaging", "systemd", "ncgated.service"), self.share)
         for part in ("bin", "guest"):
             shutil.copytree(os.path.join(build_dir, "arm64", part),
                             os.path.join(self.share, part))
