@@ -27,12 +27,19 @@ arm64:
 	@$(MAKE) -s ARCH=arm64 VMLINUX_BTF=$(ARM64_BTF) all arm64-tools
 
 .PHONY: arm64-tools
-arm64-tools: $(OUT)/bin/minivmm $(OUT)/guest/initrd
+arm64-tools: $(OUT)/bin/minivmm $(OUT)/bin/vfiomap $(OUT)/bin/vfiomap32 $(OUT)/guest/initrd
 
-$(OUT)/bin/minivmm: tests/vm/minivmm.c
+$(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+
+$(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) --target=armv7-linux-gnueabi -marm -O2 -Wall -Wextra -Werror \
+		-ffreestanding -fomit-frame-pointer -c $< -o $@.o
+	$(Q)$(CROSS_COMPILE)ld -m armelf_linux_eabi -static -z max-page-size=0x10000 $@.o -o $@
 
 $(OUT)/guest/store: tests/vm/guest/store.c
 	$(call say,CC,$@)

@@ -11,6 +11,10 @@
  * tells what stage 2 made of the guest's wish. (QEMU's TCG, as host, enforces
  * that only with two or more CPUs and no -icount.)
  *
+ * A BAR whose mmap is refused is trapped, as QEMU does it: every access of the
+ * guest is carried out here, by pread and pwrite on the device. A line of JSON
+ * before the outcome names it: {"trapped":"DDDD:BB:DD.F","bar":N,"errno":N}.
+ *
  * Outcome: one line of JSON on stdout and the exit status
  *	0   {"result":"ok"}		stored and read back equal
  *	10  {"result":"mismatch"}	read back something else
@@ -20,7 +24,6 @@
  * and for what went wrong earlier, with a message on stderr that names the
  * call and errno
  *	1   setup failed		2   wrong usage
- *	3   "mmap failed errno=N": the mmap of a BAR was refused
  *
  * With --hold the guest spins after that until SIGTERM or SIGINT; "holding"
  * on stdout says that it has got there. Without --hold and without a result
@@ -43,6 +46,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_BARS	16
@@ -58,6 +62,8 @@
 #define OFF_TOUCH	BLOCK
 #define MIN_RAM_MIB	4
 
+#define EXEC_FD		10
+
 /* A guest-physical page with nothing behind it: the guest's reports. */
 #define REPORT_IPA	0x09000000ULL
 enum report {
@@ -67,13 +73,14 @@ enum report {
 	REPORT_FAR	= 0x18,		/* these two come before ESR */
 	REPORT_ELR	= 0x20,
 	REPORT_ESR	= 0x28,
+	REPORT_BEGIN	= 0x30,		/* around the counted accesses */
+	REPORT_END	= 0x38,
 };
 
 enum {
 	EXIT_OK		= 0,
 	EXIT_SETUP	= 1,
 	EXIT_USAGE	= 2,
-	EXIT_MMAP	= 3,
 	EXIT_MISMATCH	= 10,
 	EXIT_FAULT	= 11,
 	EXIT_KVM	= 12,
@@ -89,13 +96,15 @@ struct params {
 	uint64_t touch_ram_end;	/* 0x28 */
 	uint64_t hold;		/* 0x30 */
 	uint64_t bar_count;	/* 0x38 */
+	uint64_t accesses;	/* 0x40 */
+	uint64_t zero;
 	struct {
 		uint64_t ipa;
 		uint64_t size;
-	} bars[MAX_BARS];	/* 0x40 */
+	} bars[MAX_BARS];	/* 0x50 */
 };
 _Static_assert(offsetof(struct params, hold) == 0x30, "guest code");
-_Static_assert(offsetof(struct params, bars) == 0x40, "guest code");
+_Static_assert(offsetof(struct params, bars) == 0x50, "guest code");
 
 /*
  * The guest. x0 is the address of the parameters from the start on; the
@@ -130,7 +139,7 @@ __asm__(
 "	add	x4, x4, x3\n"
 "	sub	x2, x2, #1\n"
 "	b	1b\n"
-"2:	add	x6, x0, #0x40\n"	/* BARs: load only */
+"2:	add	x6, x0, #0x50\n"	/* BARs: load only */
 "	ldr	x7, [x0, #0x38]\n"
 "3:	cbz	x7, 6f\n"
 "	ldr	x2, [x0, #0x10]\n"
@@ -145,10 +154,21 @@ __asm__(
 "	b	4b\n"
 "5:	sub	x7, x7, #1\n"
 "	b	3b\n"
-"6:	mov	x10, #0\n"		/* result */
+"6:	ldr	x2, [x0, #0x40]\n"	/* counted stores to the first BAR */
+"	cbz	x2, 13f\n"
+"	ldr	x4, [x0, #0x50]\n"
+"	str	x2, [x4, #0x1000]\n"	/* the one that maps it */
+"	dsb	sy\n"
+"	str	x2, [x20, #0x30]\n"	/* REPORT_BEGIN */
+"12:	str	x2, [x4, #0x1000]\n"
+"	sub	x2, x2, #1\n"
+"	cbnz	x2, 12b\n"
+"	dsb	sy\n"
+"	str	x2, [x20, #0x38]\n"	/* REPORT_END */
+"13:	mov	x10, #0\n"		/* result */
 "	ldr	x1, [x0, #0x08]\n"
 "	cbz	x1, 9f\n"
-"	add	x6, x0, #0x40\n"
+"	add	x6, x0, #0x50\n"
 "	ldr	x7, [x0, #0x38]\n"
 "	ldr	x8, =0x1122334455667788\n"
 "7:	cbz	x7, 9f\n"
@@ -187,9 +207,11 @@ __asm__(
 struct bar {
 	char slot[16];		/* DDDD:BB:DD.F */
 	int index;
-	void *memory;
+	void *memory;		/* NULL: trapped */
 	uint64_t size;		/* of the mapping, whole host pages */
 	uint64_t ipa;
+	int fd;			/* the device's, and where the BAR is in it */
+	uint64_t offset;
 };
 
 struct options {
@@ -198,9 +220,11 @@ struct options {
 	uint64_t ram_ipa, ram_size, bar_ipa;
 	uint64_t touch_pages, touch_stride;
 	uint64_t store_offset;
+	uint64_t accesses;
 	unsigned int ipa_bits;
 	bool hold;
 	bool gicv2;
+	char **exec;		/* NULL: run a guest */
 };
 
 static struct kvm_run *run;
@@ -367,12 +391,31 @@ static void vfio_map_bar(struct bar *bar)
 	if (!info.size)
 		die(EXIT_SETUP, "%s has no BAR %d", bar->slot, bar->index);
 	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
+	bar->fd = fd;
+	bar->offset = info.offset;
 	bar->memory = mmap(reserve(bar->size), bar->size,
 			   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 			   info.offset);
-	if (bar->memory == MAP_FAILED)
-		die(EXIT_MMAP, "%s BAR %d: mmap failed errno=%d (%s)",
-		    bar->slot, bar->index, errno, strerror(errno));
+	if (bar->memory == MAP_FAILED) {
+		printf("{\"trapped\":\"%s\",\"bar\":%d,\"errno\":%d}\n",
+		       bar->slot, bar->index, errno);
+		bar->memory = NULL;
+	}
+}
+
+/* Does what the guest wanted to do to a BAR that is not mapped. */
+static void vfio_access(const struct bar *bar)
+{
+	uint64_t at = bar->offset + (run->mmio.phys_addr - bar->ipa);
+	ssize_t length = run->mmio.len, done;
+
+	done = run->mmio.is_write ?
+		       pwrite(bar->fd, run->mmio.data, length, at) :
+		       pread(bar->fd, run->mmio.data, length, at);
+	if (done != length)
+		die(EXIT_SETUP, "%s BAR %d: access of %zd bytes at 0x%" PRIx64
+		    ": errno=%d (%s)", bar->slot, bar->index, length,
+		    at - bar->offset, errno, strerror(errno));
 }
 
 /* --- the guest's stage 1 ---------------------------------------------- */
@@ -516,10 +559,28 @@ static void say(const char *line)
 	fflush(stdout);
 }
 
-/* Runs the guest until it has switched off or was asked to end. */
-static int vcpu_run(int vcpu)
+static uint64_t now_ns(void)
 {
-	uint64_t value, far = 0, elr = 0;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* The BAR at a guest-physical address, or NULL. */
+static const struct bar *bar_at(const struct options *opt, uint64_t ipa)
+{
+	for (unsigned int i = 0; i < opt->bar_count; i++)
+		if (ipa - opt->bars[i].ipa < opt->bars[i].size)
+			return &opt->bars[i];
+	return NULL;
+}
+
+/* Runs the guest until it has switched off or was asked to end. */
+static int vcpu_run(int vcpu, const struct options *opt)
+{
+	uint64_t value, far = 0, elr = 0, begin = 0;
+	const struct bar *bar;
 	int status = EXIT_OK;
 
 	while (!asked_to_end) {
@@ -529,6 +590,12 @@ static int vcpu_run(int vcpu)
 			printf("{\"result\":\"kvm-error\",\"errno\":%d}\n",
 			       errno);
 			return EXIT_KVM;
+		}
+		bar = run->exit_reason == KVM_EXIT_MMIO ?
+			      bar_at(opt, run->mmio.phys_addr) : NULL;
+		if (bar) {
+			vfio_access(bar);
+			continue;
 		}
 		if (run->exit_reason != KVM_EXIT_MMIO || !run->mmio.is_write ||
 		    (run->mmio.phys_addr & ~0xfffULL) != REPORT_IPA)
@@ -548,6 +615,13 @@ static int vcpu_run(int vcpu)
 			break;
 		case REPORT_OFF:
 			return status;
+		case REPORT_BEGIN:
+			begin = now_ns();
+			break;
+		case REPORT_END:
+			printf("{\"accesses\":%" PRIu64 ",\"ns\":%" PRIu64
+			       "}\n", opt->accesses, now_ns() - begin);
+			break;
 		case REPORT_FAR:
 			far = value;
 			break;
@@ -573,6 +647,8 @@ static const char usage[] =
 "  --store unaligned|aligned|none  what to do to each BAR (unaligned)\n"
 "  --touch-pages N     touch N pages of RAM and of each BAR (0)\n"
 "  --touch-stride N    bytes from one to the next (the host's page size)\n"
+"  --accesses N        make N stores to the first BAR and say how long they\n"
+"                      took: {\"accesses\":N,\"ns\":N} before the result\n"
 "  --ram-mib N         guest RAM (16)\n"
 "  --ram-ipa ADDR      where, guest-physical (0x40000000)\n"
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
@@ -580,6 +656,8 @@ static const char usage[] =
 "  --ipa-bits N        size of the guest-physical space (40)\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --hold              spin after the result until SIGTERM\n"
+"  --exec -- PROGRAM ARG...  no guest: become PROGRAM with the first device open\n"
+"                      as descriptor 10, no BAR mapped\n"
 "  -name X, -uuid X    ignored: for who looks at the command line\n";
 
 static uint64_t number(const char *text)
@@ -597,7 +675,8 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, GICV2, IGNORED };
+	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
+	       EXEC, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -607,9 +686,11 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
 		{ "gicv2", no_argument, NULL, GICV2 },
+		{ "exec", no_argument, NULL, EXEC },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
 		{ "touch-stride", required_argument, NULL, TOUCH_STRIDE },
+		{ "accesses", required_argument, NULL, ACCESSES },
 		{ "name", required_argument, NULL, IGNORED },
 		{ "uuid", required_argument, NULL, IGNORED },
 		{ NULL, 0, NULL, 0 },
@@ -678,6 +759,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case GICV2:
 			ret->gicv2 = true;
 			break;
+		case EXEC:
+			ret->exec = argv;
+			break;
 		case STORE:
 			if (!strcmp(optarg, "unaligned"))
 				ret->store_offset = 0x1001;
@@ -692,6 +776,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case TOUCH_PAGES:
 			ret->touch_pages = number(optarg);
 			break;
+		case ACCESSES:
+			ret->accesses = number(optarg);
+			break;
 		case TOUCH_STRIDE:
 			ret->touch_stride = number(optarg);
 			if (!ret->touch_stride || ret->touch_stride % 8)
@@ -705,7 +792,15 @@ static void parse(int argc, char **argv, struct options *ret)
 			exit(EXIT_USAGE);
 		}
 	}
-	if (optind < argc || !device_used) {
+	if (ret->accesses && !ret->bar_count)
+		die(EXIT_USAGE, "--accesses without a --device");
+	if (ret->exec && (optind == argc || !ret->bar_count))
+		die(EXIT_USAGE, "--exec without a device or a program");
+	if (ret->exec)
+		ret->exec = argv + optind;
+	else if (optind < argc)
+		device_used = false;
+	if (!device_used) {
 		fputs(usage, stderr);
 		exit(EXIT_USAGE);
 	}
@@ -733,6 +828,12 @@ int main(int argc, char **argv)
 	char *ram;
 
 	parse(argc, argv, &opt);
+	if (opt.exec) {
+		must(dup2(vfio_device(opt.bars[0].slot), EXEC_FD), "dup2");
+		execvp(opt.exec[0], opt.exec);
+		die(EXIT_SETUP, "%s: errno=%d (%s)", opt.exec[0], errno,
+		    strerror(errno));
+	}
 	check_range("RAM", opt.ram_ipa, opt.ram_size, opt.ipa_bits);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
@@ -760,6 +861,7 @@ int main(int argc, char **argv)
 		.touch_ram_end = opt.ram_ipa + opt.ram_size,
 		.hold = opt.hold,
 		.bar_count = opt.bar_count,
+		.accesses = opt.accesses,
 	};
 
 	s1.ram = ram;
@@ -771,13 +873,16 @@ int main(int argc, char **argv)
 		struct bar *bar = &opt.bars[i];
 
 		vfio_map_bar(bar);
-		if (bar->size < 0x1001 + sizeof(uint64_t) && opt.store_offset)
+		if (bar->size < 0x1001 + sizeof(uint64_t) &&
+		    (opt.store_offset || opt.accesses))
 			die(EXIT_USAGE, "%s BAR %d is too small for a store",
 			    bar->slot, bar->index);
 		bar->ipa = round_up(ipa, bar->size > BLOCK ? bar->size : BLOCK);
 		ipa = bar->ipa + bar->size;
 		check_range("BAR", bar->ipa, bar->size, opt.ipa_bits);
-		vm_add_memory(vm, i + 1, bar->memory, bar->ipa, bar->size);
+		if (bar->memory)
+			vm_add_memory(vm, i + 1, bar->memory, bar->ipa,
+				      bar->size);
 		stage1_map(&s1, bar->ipa, bar->size, ATTR_NC);
 		params->bars[i].ipa = bar->ipa;
 		params->bars[i].size = bar->size;
@@ -792,5 +897,5 @@ int main(int argc, char **argv)
 		    strerror(errno));
 	must(sigaction(SIGTERM, &action, NULL), "sigaction SIGTERM");
 	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
-	return vcpu_run(vcpu);
+	return vcpu_run(vcpu, &opt);
 }
