@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define NCG_LAYOUT 1
+#define NCG_LAYOUT 2
 
 #define NCG_PATH_LEN 64 /* policy file names in events, NUL included */
 #define NCG_COMM_LEN 16 /* TASK_COMM_LEN */
@@ -120,6 +120,8 @@ struct ncg_phead {
 	__u32 masks;
 	__u32 rules;
 	__u8 sha256[NCG_SHA256_LEN]; /* of the policy's text, files in order read */
+	__u32 without_hook; /* enum ncg_without_hook */
+	__u32 zero;
 };
 
 struct ncg_prule {

@@ -20,6 +20,11 @@ struct vfio_device___ncg {
 	struct device *dev;
 } __attribute__((preserve_access_index));
 
+/* What private_data of a file is that is open for one device, group or cdev. */
+struct vfio_device_file___ncg {
+	struct vfio_device___ncg *device;
+} __attribute__((preserve_access_index));
+
 /* VFIO_PCI_OFFSET_SHIFT in include/linux/vfio_pci_core.h. */
 #define NCG_VFIO_PCI_OFFSET_SHIFT 40
 
@@ -41,6 +46,17 @@ static __always_inline struct bar_place compat_bar_place(__u64 pgoff, __u32 page
 	return place;
 }
 
+/* Host-physical addresses of a BAR (0 to 5), the end inclusive; equal: none. */
+static __always_inline void pci_bar_range(struct pci_dev *pdev, __u32 bar, __u64 *ret_start,
+					  __u64 *ret_end)
+{
+	struct resource *res = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
+			       bar * bpf_core_type_size(struct resource);
+
+	*ret_start = BPF_CORE_READ(res, start);
+	*ret_end = BPF_CORE_READ(res, end);
+}
+
 /*
  * The same, once vfio_pci_core_mmap() has succeeded. Up to v6.9 it leaves the
  * host-physical page in vm_pgoff; the commit that ended that (aac6db75a9fc
@@ -60,11 +76,9 @@ static __always_inline struct bar_place compat_bar_mapped(struct pci_dev *pdev, 
 	if (!bpf_core_field_exists(struct vfio_pci_core_device___ncg, vma_list))
 		return compat_bar_place(pgoff, page_shift);
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		struct resource *res =
-			(void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
-			bar * bpf_core_type_size(struct resource);
-		__u64 start = BPF_CORE_READ(res, start), end = BPF_CORE_READ(res, end);
+		__u64 start, end;
 
+		pci_bar_range(pdev, bar, &start, &end);
 		if (phys >= start && phys <= end) {
 			place.bar = bar;
 			place.offset = phys - start;
@@ -111,6 +125,24 @@ static __always_inline bool compat_prot_normal_nc(__u64 prot)
 		return false;
 	return prot & bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
 					  KVM_PGTABLE_PROT_NORMAL_NC___ncg);
+}
+
+/*
+ * Keeps other tasks off this CPU, for what one CPU has only once: needed in programs
+ * of type LSM, which the kernel does not keep from running twice on one CPU. Not to
+ * be had before v6.10 (fc7566ad0a82 "bpf: Introduce bpf_preempt_[disable,enable]
+ * kfuncs"), where only a fully preemptible kernel (PREEMPT) would need it.
+ */
+static __always_inline void compat_preempt_disable(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_disable();
+}
+
+static __always_inline void compat_preempt_enable(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_enable))
+		bpf_preempt_enable();
 }
 
 /*

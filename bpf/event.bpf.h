@@ -69,14 +69,8 @@ static __always_inline void fill_pci(struct ncg_pci *ret_pci, struct pci_dev *pd
 	ret_pci->subdevice = BPF_CORE_READ(pdev, subsystem_device);
 	ret_pci->class_code = BPF_CORE_READ(pdev, class);
 	ret_pci->bar = bar;
-	if (bar < 6) {
-		struct resource *res =
-			(void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
-			bar * bpf_core_type_size(struct resource);
-
-		start = BPF_CORE_READ(res, start);
-		end = BPF_CORE_READ(res, end);
-	}
+	if (bar < NCG_NO_BAR)
+		pci_bar_range(pdev, bar, &start, &end);
 	ret_pci->bar_start = start;
 	ret_pci->bar_size = end > start ? end - start + 1 : 0;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Decides for each mmap of a vfio-pci BAR whether the VMA may carry
- * VM_ALLOW_ANY_UNCACHED, by the policy in force, and reports every decision.
- * Keeps no state. Fails open to the kernel: with no policy, or in audit mode, it
- * abstains and the kernel's own default holds.
+ * VM_ALLOW_ANY_UNCACHED, or where the kernel does not ask that, whether there may be
+ * a VMA at all, by the policy in force, and reports every decision. Keeps no state.
+ * Fails open to the kernel: with no policy, or in audit mode, it abstains and the
+ * kernel's own default holds.
  */
 #include "event.bpf.h"
+#include "vfio.bpf.h"
 
 static __always_inline void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
 {
@@ -27,8 +29,8 @@ struct {
 	__type(value, struct ncg_event_decision);
 } scratch SEC(".maps");
 
-static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place,
-				    struct vm_area_struct *vma, __u32 grade)
+static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
+				    __u32 grade)
 {
 	struct ncg_event_decision *s, *event;
 	struct ncg_tuple tuple = {};
@@ -60,7 +62,7 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	mode = s->decision.mode;
 
 	s->offset = place.offset;
-	s->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+	s->length = length;
 
 	if (verdict == NCG_VERDICT_ALLOW)
 		count(NCG_CTR_DECISIONS_ALLOW);
@@ -78,6 +80,11 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	return mode == NCG_MODE_ENFORCE ? verdict : NCG_VERDICT_NONE;
 }
 
+static __always_inline __u64 vma_length(struct vm_area_struct *vma)
+{
+	return BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+}
+
 /* The hook's contract: above 0 grants, below 0 withholds, 0 abstains. */
 SEC("fmod_ret/vfio_pci_uncached_policy")
 int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_area_struct *vma,
@@ -87,7 +94,7 @@ int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_ar
 
 	/* The driver's word goes before the offset: it may map by another layout. */
 	place.bar = index;
-	switch (decide(pdev, place, vma, NCG_GRADE_HOOK)) {
+	switch (decide(pdev, place, vma_length(vma), NCG_GRADE_HOOK)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -97,7 +104,55 @@ int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_ar
 	}
 }
 
-/* Without the hook: decided and recorded once the driver has mapped the BAR. */
+#define EPERM 1
+
+/* The daemon looks here whether the kernel asks at all: BPF may be no LSM of it. */
+bool trap_asked;
+
+/*
+ * Without the hook: a denied BAR is not mapped, so that the VMM has to trap what the
+ * guest does with it. Asked at every mmap on this host, so what is no file of a
+ * vfio-pci device is let go first; of those only the BARs are looked at. Where the
+ * region is not known it could be any, so it is refused when any BAR is denied.
+ */
+SEC("lsm/mmap_file")
+int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned long prot,
+	     unsigned long flags)
+{
+	struct bar_place place = {};
+	__u32 first = 0, last = NCG_NO_BAR - 1;
+	struct pci_dev *pdev;
+	__u64 length = 0;
+
+	if (!trap_asked)
+		trap_asked = true;
+	/* Memory without a file is mapped by the same call. */
+	pdev = file ? vfio_pci_device(file) : NULL;
+	if (!pdev)
+		return 0;
+	if (vfio_asked_place(page_shift, &place, &length)) {
+		if (place.bar == NCG_NO_BAR)
+			return 0;
+		first = last = place.bar;
+	}
+	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
+		__u64 start, end;
+		__u32 verdict;
+
+		pci_bar_range(pdev, bar, &start, &end);
+		if (bar < first || bar > last || start == end)
+			continue;
+		place.bar = bar;
+		compat_preempt_disable();
+		verdict = decide(pdev, place, length, NCG_GRADE_TRAP);
+		compat_preempt_enable();
+		if (verdict == NCG_VERDICT_DENY)
+			return -EPERM;
+	}
+	return 0;
+}
+
+/* Without either: decided and recorded once the driver has mapped the BAR. */
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {
@@ -108,6 +163,6 @@ int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct 
 	if (ret == 0)
 		place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);
 	if (place.bar != NCG_NO_BAR)
-		decide(pdev, place, vma, NCG_GRADE_NONE);
+		decide(pdev, place, vma_length(vma), NCG_GRADE_NONE);
 	return 0;
 }

@@ -145,9 +145,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_info("policy %s %s: generation %llu, mode %s, default %s, %u rules",
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
-	if (policy->without_hook == NCG_WITHOUT_HOOK_TRAP)
-		ncg_warning("`without-hook trap` is not built into this version: on a kernel "
-			    "without the hook a denied device is recorded, not refused");
+	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
 	if (changed)
 		ncg_audit_write(d->audit, "policy_load", 0,
 				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
@@ -170,6 +168,8 @@ static void reload(struct daemon *d)
 	r = read_policy(d->options.config, &policy, &refusal);
 	if (!r)
 		r = enforce(d, policy);
+	if (!r)
+		ncg_programs_attach(d->programs);
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");

@@ -244,6 +244,7 @@ static int compile(const struct ncg_policy *policy, __u64 generation,
 		.generation = generation,
 		.mode = policy->mode,
 		.fallback = policy->fallback,
+		.without_hook = policy->without_hook,
 		.masks = compiled->masks,
 		.rules = compiled->rules,
 	};

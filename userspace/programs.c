@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -44,7 +46,10 @@ static const struct {
 } table[NCG_PROGRAM_NR] = {
 	[NCG_PROGRAM_DECIDE_HOOK] = {
 		"decide_hook", "vfio_pci_uncached_policy", "vfio_pci_core",
-		"a denied device is not kept from Normal-NC", OBJECT_POLICY },
+		"a denied device is not mapped Device-nGnRE", OBJECT_POLICY },
+	[NCG_PROGRAM_DECIDE_TRAP] = {
+		"decide_trap", "bpf_lsm_mmap_file", "vfio_pci_core",
+		"a denied device's BAR mmaps are not refused", OBJECT_POLICY },
 	[NCG_PROGRAM_DECIDE_ONLY] = {
 		"decide_only", "vfio_pci_core_mmap", "vfio_pci_core",
 		"no decisions are recorded", OBJECT_POLICY },
@@ -62,6 +67,15 @@ static const struct {
 		"the end of VMs is not recorded", OBJECT_OBSERVE },
 };
 
+/*
+ * Those that decide, the best first: each BAR mmap is decided by exactly one, and by
+ * the first of them that can be attached.
+ */
+static const enum ncg_program deciders[] = {
+	NCG_PROGRAM_DECIDE_HOOK, NCG_PROGRAM_DECIDE_TRAP, NCG_PROGRAM_DECIDE_ONLY,
+};
+#define DECIDERS_NR (sizeof(deciders) / sizeof(deciders[0]))
+
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
@@ -77,6 +91,7 @@ struct ncg_programs {
 	struct bpf_link *links[NCG_PROGRAM_NR];
 	int maps[MAPS_NR];
 	bool same_build; /* the pins are of this very build */
+	bool trap_wanted;
 };
 
 /* ----------------------------------------------------------------- objects */
@@ -96,36 +111,41 @@ static const void *object_bytes(enum object kind, size_t *ret_size)
 	return NULL;
 }
 
-/* Sets a 32-bit constant of an object that is open but not loaded. */
-static int set_constant(struct bpf_object *object, const char *name, __u32 value)
+/* Where a variable stands in its section (".rodata", ".bss"), or -errno. */
+static int variable_offset(const struct bpf_object *object, const char *section_name,
+			   const char *name, size_t size)
 {
 	const struct btf *btf = bpf_object__btf(object);
-	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	int id = btf__find_by_name_kind(btf, section_name, BTF_KIND_DATASEC);
 	const struct btf_type *section;
-	struct bpf_map *map;
 
 	if (id < 0)
 		return id;
 	section = btf__type_by_id(btf, id);
-	bpf_object__for_each_map(map, object) {
-		size_t size;
-		char *data = bpf_map__initial_value(map, &size);
+	for (int i = 0; i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
+		const struct btf_type *var = btf__type_by_id(btf, info->type);
 
-		if (!data || !strstr(bpf_map__name(map), ".rodata"))
-			continue;
-		for (int i = 0; i < btf_vlen(section); i++) {
-			const struct btf_var_secinfo *info = btf_var_secinfos(section) + i;
-			const struct btf_type *var = btf__type_by_id(btf, info->type);
-
-			if (strcmp(btf__name_by_offset(btf, var->name_off), name))
-				continue;
-			if (info->size != sizeof(value) || info->offset + sizeof(value) > size)
-				return -EINVAL;
-			memcpy(data + info->offset, &value, sizeof(value));
-			return 0;
-		}
+		if (!strcmp(btf__name_by_offset(btf, var->name_off), name))
+			return info->size == size ? (int)info->offset : -EINVAL;
 	}
 	return -ENOENT;
+}
+
+/* Sets a 32-bit constant of an object that is open but not loaded. */
+static int set_constant(struct bpf_object *object, const char *name, __u32 value)
+{
+	int offset = variable_offset(object, ".rodata", name, sizeof(value));
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
+	size_t size = 0;
+	char *data = map ? bpf_map__initial_value(map, &size) : NULL;
+
+	if (offset < 0)
+		return offset;
+	if (!data || offset + sizeof(value) > size)
+		return -EINVAL;
+	memcpy(data + offset, &value, sizeof(value));
+	return 0;
 }
 
 /*
@@ -273,6 +293,38 @@ static bool module_loaded(const char *module)
 }
 
 /*
+ * The kernel attaches a program of type LSM also where BPF is no LSM of it, and never
+ * asks it then. So ask for an mmap and see. Returns 0 or -errno, logged.
+ */
+static int check_trap_asked(const struct bpf_object *object)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, ".bss");
+	int offset = variable_offset(object, ".bss", "trap_asked", sizeof(bool));
+	ncg_autofree char *values = map ? calloc(1, bpf_map__value_size(map)) : NULL;
+	ncg_autofree char *lsms = NULL;
+	ncg_autofclose FILE *list = NULL;
+	size_t page = sysconf(_SC_PAGESIZE), room = 0;
+	__u32 zero = 0;
+	void *at;
+
+	if (offset < 0 || !values)
+		return ncg_log_error(offset < 0 ? offset : -ENOMEM, "decide_trap has no sign");
+	at = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED || munmap(at, page) ||
+	    bpf_map_lookup_elem(bpf_map__fd(map), &zero, values))
+		return ncg_log_error(-errno, "decide_trap cannot be tried");
+	if (values[offset])
+		return 0;
+	list = fopen("/sys/kernel/security/lsm", "re");
+	if (list)
+		getline(&lsms, &room, list);
+	return ncg_log_error(-EOPNOTSUPP,
+			     "`without-hook trap` needs bpf among the kernel's LSMs, which are "
+			     "%s; name it in lsm= on the kernel's command line",
+			     lsms ? lsms : "not known (/sys/kernel/security is not mounted)");
+}
+
+/*
  * Attaches a loaded program and pins it under its name. A link that an older
  * build left is replaced by one rename: both are attached for a moment, never
  * none.
@@ -289,6 +341,8 @@ static int attach_one(struct ncg_programs *programs, const struct bpf_object *ob
 
 	link = bpf_program__attach(bpf_object__find_program_by_name(object, table[p].name));
 	r = link ? 0 : -errno;
+	if (!r && p == NCG_PROGRAM_DECIDE_TRAP)
+		r = check_trap_asked(object);
 	if (!r) {
 		unlink(fresh);
 		r = bpf_link__pin(link, fresh);
@@ -386,11 +440,46 @@ static bool due(struct ncg_programs *programs, enum ncg_program p)
 	return status->state != NCG_PROGRAM_FAILED;
 }
 
+static void stand_back(struct ncg_programs *programs, enum ncg_program p)
+{
+	if (programs->status[p].state != NCG_PROGRAM_NOT_NEEDED)
+		detach_one(programs, p);
+	programs->status[p].state = NCG_PROGRAM_NOT_NEEDED;
+	programs->status[p].error = 0;
+}
+
+/* First attaches who is to decide, then detaches the others: there is never none. */
+static void attach_deciders(struct ncg_programs *programs)
+{
+	const struct ncg_program_status *trap = &programs->status[NCG_PROGRAM_DECIDE_TRAP];
+	size_t chosen = 0;
+
+	for (; chosen < DECIDERS_NR; chosen++) {
+		struct ncg_program_status *status = &programs->status[deciders[chosen]];
+
+		if (status == trap && !programs->trap_wanted)
+			continue;
+		if (status->state == NCG_PROGRAM_NOT_NEEDED)
+			status->state = NCG_PROGRAM_WAITING;
+		if (due(programs, deciders[chosen]))
+			attach_set(programs, OBJECT_POLICY, 1U << deciders[chosen]);
+		if (status->state == NCG_PROGRAM_ATTACHED)
+			break;
+	}
+	if (!programs->trap_wanted)
+		stand_back(programs, NCG_PROGRAM_DECIDE_TRAP);
+	for (size_t i = chosen + 1; i < DECIDERS_NR; i++)
+		stand_back(programs, deciders[i]);
+}
+
+void ncg_programs_want_trap(struct ncg_programs *programs, bool wanted)
+{
+	programs->trap_wanted = wanted;
+}
+
 bool ncg_programs_attach(struct ncg_programs *programs)
 {
 	enum ncg_program_state before[NCG_PROGRAM_NR];
-	struct ncg_program_status *hook = &programs->status[NCG_PROGRAM_DECIDE_HOOK];
-	struct ncg_program_status *only = &programs->status[NCG_PROGRAM_DECIDE_ONLY];
 	unsigned int observers = 0;
 	bool changed = false;
 
@@ -400,21 +489,7 @@ bool ncg_programs_attach(struct ncg_programs *programs)
 			observers |= 1U << p;
 	}
 	/* The decision before the observation of it. */
-	if (due(programs, NCG_PROGRAM_DECIDE_HOOK))
-		attach_set(programs, OBJECT_POLICY, 1U << NCG_PROGRAM_DECIDE_HOOK);
-
-	/* Decisions are made by exactly one program. */
-	if (hook->state == NCG_PROGRAM_ATTACHED) {
-		if (only->state != NCG_PROGRAM_NOT_NEEDED)
-			detach_one(programs, NCG_PROGRAM_DECIDE_ONLY);
-		only->state = NCG_PROGRAM_NOT_NEEDED;
-		only->error = 0;
-	} else {
-		if (only->state == NCG_PROGRAM_NOT_NEEDED)
-			only->state = NCG_PROGRAM_WAITING;
-		if (due(programs, NCG_PROGRAM_DECIDE_ONLY))
-			attach_set(programs, OBJECT_POLICY, 1U << NCG_PROGRAM_DECIDE_ONLY);
-	}
+	attach_deciders(programs);
 	attach_set(programs, OBJECT_OBSERVE, observers);
 
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
@@ -534,8 +609,10 @@ const char *ncg_programs_state_name(enum ncg_program_state state)
 
 enum ncg_grade ncg_programs_grade(const struct ncg_programs *programs)
 {
-	return programs->status[NCG_PROGRAM_DECIDE_HOOK].state == NCG_PROGRAM_ATTACHED ?
-		       NCG_GRADE_HOOK : NCG_GRADE_NONE;
+	if (programs->status[NCG_PROGRAM_DECIDE_HOOK].state == NCG_PROGRAM_ATTACHED)
+		return NCG_GRADE_HOOK;
+	return programs->status[NCG_PROGRAM_DECIDE_TRAP].state == NCG_PROGRAM_ATTACHED ?
+		       NCG_GRADE_TRAP : NCG_GRADE_NONE;
 }
 
 int ncg_programs_map(const struct ncg_programs *programs, const char *name)

@@ -20,6 +20,7 @@
 
 enum ncg_program {
 	NCG_PROGRAM_DECIDE_HOOK,
+	NCG_PROGRAM_DECIDE_TRAP,
 	NCG_PROGRAM_DECIDE_ONLY,
 	NCG_PROGRAM_BAR_MMAP,
 	NCG_PROGRAM_STAGE2_MAP,
@@ -56,6 +57,12 @@ int ncg_programs_open(struct ncg_programs **ret_programs);
 
 /* Closes this daemon's handles. What is pinned stays. Takes NULL. */
 void ncg_programs_close(struct ncg_programs *programs);
+
+/*
+ * Whether a denied device's BAR mmaps are to be refused where the kernel has no hook;
+ * false at first. Holds from the next ncg_programs_attach() on.
+ */
+void ncg_programs_want_trap(struct ncg_programs *programs, bool wanted);
 
 /*
  * Attaches what is not attached and can be: at the start, and again when a

@@ -167,12 +167,14 @@ static void test_load_and_read(void **state)
 
 	(void)state;
 	need_bpf();
-	policy = parse("mode enforce\ndefault allow\ndeny 10de:2330\ndeny 10de:* bar=0,2\n", 7);
+	policy = parse("mode enforce\ndefault allow\nwithout-hook trap\n"
+		       "deny 10de:2330\ndeny 10de:* bar=0,2\n", 7);
 	assert_int_equal(ncg_gate_load(policy_fd, policy, &loaded, &changed), 0);
 	assert_true(changed);
 	assert_int_equal(loaded.generation, 1);
 	assert_int_equal(loaded.mode, NCG_MODE_ENFORCE);
 	assert_int_equal(loaded.fallback, NCG_VERDICT_ALLOW);
+	assert_int_equal(loaded.without_hook, NCG_WITHOUT_HOOK_TRAP);
 	assert_int_equal(loaded.masks, 2);
 	assert_int_equal(loaded.rules, 3);
 	assert_memory_equal(loaded.sha256, policy->sha256, sizeof(loaded.sha256));

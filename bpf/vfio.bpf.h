@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which PCI device a file of vfio is for, and which region an mmap of it is going to
+ * ask for while there is no VMA yet. Reads only, owns nothing; what cannot be read is
+ * no file of vfio.
+ *
+ * A file is told by the module that its operations belong to, not by an address: so
+ * nothing goes stale when vfio is unloaded and comes back elsewhere. While a file is
+ * open it holds its module, so the name that is read is never that of a freed one.
+ */
+#ifndef NCGATE_VFIO_BPF_H
+#define NCGATE_VFIO_BPF_H
+
+#include "compat.bpf.h"
+
+/*
+ * The PCI device behind a file that vfio opened for one device, through its group or
+ * as /dev/vfio/devices/vfioN; NULL for every other file. Of vfio's files only these
+ * can be mapped at all: those of groups and containers have no mmap operation, and
+ * another private_data. Devices of other buses (platform, mdev) are none.
+ */
+static __always_inline struct pci_dev *vfio_pci_device(struct file *file)
+{
+	const struct file_operations *operations = BPF_CORE_READ(file, f_op);
+	struct module *owner = BPF_CORE_READ(operations, owner);
+	struct vfio_device_file___ncg *opened;
+	struct device *dev;
+	char module[5], bus[4];
+
+	if (!owner || bpf_probe_read_kernel(module, sizeof(module), owner->name) ||
+	    __builtin_memcmp(module, "vfio", sizeof(module)) || !BPF_CORE_READ(operations, mmap))
+		return NULL;
+	opened = BPF_CORE_READ(file, private_data);
+	dev = BPF_CORE_READ(opened, device, dev);
+	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||
+	    __builtin_memcmp(bus, "pci", sizeof(bus)))
+		return NULL;
+	return (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
+}
+
+/*
+ * What the current task asks the kernel to map: security_mmap_file() is called before
+ * there is a VMA, and is not told the offset, but both ways to it have the offset in a
+ * register of the system call that they serve. (mm/util.c and mm/mmap.c of v6.12 and
+ * v7.3; numbers from include/uapi/asm-generic/unistd.h. arm64 leaves the registers of
+ * the entry as they are until the call returns.)
+ *
+ * False for every other way (a 32-bit process, the kernel itself): the region is then
+ * not known.
+ */
+#define NCG_NR_mmap 222		    /* addr, length, prot, flags, fd, offset in bytes */
+#define NCG_NR_remap_file_pages 234 /* addr, length, prot, offset in pages, flags */
+#define NCG_PSR_MODE32_BIT 0x10	    /* arch/arm64/include/uapi/asm/ptrace.h */
+
+static __always_inline bool vfio_asked_place(__u32 page_shift, struct bar_place *ret_place,
+					     __u64 *ret_length)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 page = 1ULL << page_shift, pgoff;
+
+	if (BPF_CORE_READ(regs, pstate) & NCG_PSR_MODE32_BIT)
+		return false;
+	switch (BPF_CORE_READ(regs, syscallno)) {
+	case NCG_NR_mmap:
+		pgoff = BPF_CORE_READ(regs, regs[5]) >> page_shift;
+		break;
+	case NCG_NR_remap_file_pages:
+		pgoff = BPF_CORE_READ(regs, regs[3]);
+		break;
+	default:
+		return false;
+	}
+	*ret_place = compat_bar_place(pgoff, page_shift);
+	*ret_length = (BPF_CORE_READ(regs, regs[1]) + page - 1) & -page;
+	return true;
+}
+
+#endif
