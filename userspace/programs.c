@@ -354,7 +354,6 @@ static int attach_one(struct ncg_programs *programs, const struct bpf_object *ob
 		unlink(fresh);
 		return r;
 	}
-	bpf_link__disconnect(link);
 	bpf_link__destroy(programs->links[p]);
 	programs->links[p] = link;
 	return 0;
@@ -396,14 +395,52 @@ static void attach_set(struct ncg_programs *programs, enum object kind, unsigned
 		bpf_object__close(object);
 }
 
+/* The id of the program behind a pinned link; 0 for none. */
+static __u32 attached_program(const char *pin)
+{
+	ncg_autoclose int fd = bpf_obj_get(pin);
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd < 0 || bpf_link_get_info_by_fd(fd, &info, &size) ? 0 : info.prog_id;
+}
+
+/*
+ * The kernel detaches in its own time once the last name of a link is gone, and
+ * lets the program go after that: wait for it, so that who asked for the end of its
+ * decisions may rely on it.
+ */
+static int wait_until_gone(const __u32 *ids, size_t count)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		size_t left = 0;
+
+		for (size_t i = 0; i < count; i++) {
+			ncg_autoclose int fd = ids[i] ? bpf_prog_get_fd_by_id(ids[i]) : -1;
+
+			left += fd >= 0;
+		}
+		if (!left)
+			return 0;
+		usleep(10000);
+	}
+	return -ETIMEDOUT;
+}
+
 static void detach_one(struct ncg_programs *programs, enum ncg_program p)
 {
 	char pin[PIN_LEN];
+	__u32 id;
+	int r;
 
 	link_pin(p, pin);
+	id = attached_program(pin);
 	unlink(pin);
 	bpf_link__destroy(programs->links[p]);
 	programs->links[p] = NULL;
+	r = wait_until_gone(&id, 1);
+	if (r)
+		ncg_log_error(r, "%s is not gone yet", table[p].name);
 }
 
 /* Takes over the link that an earlier daemon of this build pinned. */
@@ -418,7 +455,6 @@ static bool adopt(struct ncg_programs *programs, enum ncg_program p)
 	programs->links[p] = bpf_link__open(pin);
 	if (!programs->links[p])
 		return false;
-	bpf_link__disconnect(programs->links[p]);
 	status->state = NCG_PROGRAM_ATTACHED;
 	status->adopted = true;
 	return true;
@@ -659,38 +695,6 @@ static int remove_files(const char *dir)
 			return -errno;
 	}
 	return rmdir(dir) ? -errno : 0;
-}
-
-/* The id of the program behind a pinned link; 0 for none. */
-static __u32 attached_program(const char *pin)
-{
-	ncg_autoclose int fd = bpf_obj_get(pin);
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-
-	return fd < 0 || bpf_link_get_info_by_fd(fd, &info, &size) ? 0 : info.prog_id;
-}
-
-/*
- * The kernel detaches in its own time once the last name of a link is gone, and
- * lets the program go after that: wait for it, so that who asked for the end of
- * decisions may rely on it.
- */
-static int wait_until_gone(const __u32 *ids, size_t count)
-{
-	for (int tries = 0; tries < 1000; tries++) {
-		size_t left = 0;
-
-		for (size_t i = 0; i < count; i++) {
-			ncg_autoclose int fd = ids[i] ? bpf_prog_get_fd_by_id(ids[i]) : -1;
-
-			left += fd >= 0;
-		}
-		if (!left)
-			return 0;
-		usleep(10000);
-	}
-	return -ETIMEDOUT;
 }
 
 int ncg_programs_remove(void)

@@ -5,6 +5,7 @@
 work=/tmp/$case_name
 pids=
 daemon_pid=
+at_end= # a command for clean_up, once nothing of ncgate is left
 url=http://127.0.0.1:9188
 mkdir -p "$work"
 
@@ -52,6 +53,17 @@ passthrough() {
 		echo "$d" > /sys/bus/pci/drivers_probe
 		[ -e "/sys/bus/pci/drivers/vfio-pci/$d" ] || fail "$d not bound to vfio-pci"
 	done
+}
+
+# vfio_unload: unbinds every device and takes vfio and its drivers out of the kernel.
+vfio_unload() {
+	local d
+	for d in /sys/bus/pci/drivers/vfio-pci/????:??:??.?; do
+		[ ! -e "$d" ] || echo "${d##*/}" > /sys/bus/pci/drivers/vfio-pci/unbind
+	done
+	modprobe -r vfio-pci
+	modprobe -r vfio_iommu_type1
+	[ ! -e /sys/module/vfio ] || fail "vfio cannot be unloaded"
 }
 
 policy() { cat > "$work/policy.conf"; }
@@ -138,6 +150,7 @@ clean_up() {
 	done
 	wait
 	ncgated --remove-state
+	$at_end
 	[ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 40 "$work"/*.log "$work"/*.err 2>/dev/null
 	exit "$status"
 }
