@@ -51,7 +51,7 @@ ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_arm64 \
 	-Wall -Werror -Wno-unused-function -Ibpf -I$(OUT)/bpf
 
-BPF_OBJECTS := maps policy observe walk
+BPF_OBJECTS := maps policy observe walk mapped
 MAINS := ncgated ncgate
 MODULES := $(filter-out $(MAINS),$(basename $(notdir $(wildcard userspace/*.c))))
 SKELETONS := $(BPF_OBJECTS:%=$(OUT)/bpf/%.skel.h)

@@ -243,6 +243,19 @@ struct ncg_event_vm {
 	__u64 vm;
 };
 
+/*
+ * A mapping of a BAR that exists now; what the iterator of mapped.bpf.c writes,
+ * one after the other.
+ */
+struct ncg_mapped {
+	struct ncg_task task; /* cgroup_id is 0 */
+	struct ncg_pci pci;
+	__u64 offset; /* of the mapping within the BAR, bytes */
+	__u64 length; /* of the mapping, bytes */
+	__u32 granted; /* 1: the VMA carries VM_ALLOW_ANY_UNCACHED */
+	__u32 zero;
+};
+
 /* ---------------------------------------------------------------- counters */
 
 /* Indices of the `sequences` map. */
@@ -250,6 +263,11 @@ enum ncg_sequence {
 	NCG_SEQUENCE_EVENT,   /* the last event number given out */
 	NCG_SEQUENCE_VM,      /* the last VM id given out */
 	NCG_SEQUENCE_DRAINED, /* the daemon has dealt with all events up to this */
+	/*
+	 * No sequence, but kept with them: 1 + the mappings of BARs that were there
+	 * before the program that decides; 0: not counted yet.
+	 */
+	NCG_SEQUENCE_BEFORE_GATE,
 	NCG_SEQUENCE_NR,
 };
 

@@ -207,6 +207,8 @@ int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
 	else
 		printf("%lld\n", number(reply, "guests"));
 	print_errors(cli, "", number(reply, "walk_errors"), "errors in reading stage-2 tables");
+	print_errors(cli, "", number(reply, "bar_mmaps_before_gate"),
+		     "mappings of BARs are older than the program that decides");
 	print_counters(cli, reply);
 	print_label("audit");
 	printf("%s: %lld record%s\n", text(audit, "path"), number(audit, "records"),

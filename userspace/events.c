@@ -144,6 +144,13 @@ static json_t *vm_fields(const struct ncg_event_vm *e)
 	return f;
 }
 
+static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
+{
+	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(&m->task), "device",
+			 pci_json(events, &m->pci), "offset", (json_int_t)m->offset, "length",
+			 (json_int_t)m->length, "granted", (int)m->granted);
+}
+
 static json_t *fields_of(struct ncg_events *events, const struct ncg_event *event)
 {
 	static const size_t sizes[] = {
@@ -283,4 +290,22 @@ void ncg_events_settle(struct ncg_events *events)
 	if (events->settle_below != below)
 		note_done(events);
 	events->settle_below = below;
+}
+
+void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
+		     const struct ncg_mapped *mapped, ssize_t count)
+{
+	json_t *record = json_pack("{s:s}", "grade", ncg_names_grade(grade));
+	json_t *list = json_array();
+
+	if (count < 0) {
+		json_object_set_new(record, "error", json_string(ncg_log_errno_name(-count)));
+	} else {
+		json_object_set_new(record, "bar_mmaps_before", json_integer(count));
+		for (ssize_t i = 0; i < count; i++)
+			json_array_append_new(list, mapped_json(events, &mapped[i]));
+		json_object_set(record, "mapped", list);
+	}
+	json_decref(list);
+	ncg_audit_write(events->audit, "gate", 0, record);
 }

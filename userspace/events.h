@@ -11,6 +11,9 @@
 #ifndef NCGATE_EVENTS_H
 #define NCGATE_EVENTS_H
 
+#include <sys/types.h>
+
+#include "abi.h"
 #include "audit.h"
 #include "inventory.h"
 
@@ -32,5 +35,12 @@ int ncg_events_drain(struct ncg_events *events);
  * program holds a number for microseconds), with a drain before it.
  */
 void ncg_events_settle(struct ncg_events *events);
+
+/*
+ * Records that a program of this grade decides from now on, and what was mapped
+ * before it: count of `mapped`, or a negative errno where that is not known.
+ */
+void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
+		     const struct ncg_mapped *mapped, ssize_t count);
 
 #endif

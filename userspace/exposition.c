@@ -63,6 +63,11 @@ static const struct ncg_family_desc families[] = {
 		"BAR mmaps seen in vfio-pci, by whether Normal-NC was granted.",
 		{ "result" },
 	},
+	[NCG_MF_BAR_MMAPS_BEFORE_GATE] = {
+		"ncgate_bar_mmaps_before_gate", NCG_FAMILY_GAUGE,
+		"Mappings of BARs that were there before the program that decides was attached.",
+		{ NULL },
+	},
 	[NCG_MF_STAGE2_MAPS_TOTAL] = {
 		"ncgate_stage2_maps_total", NCG_FAMILY_COUNTER,
 		"Successful stage-2 map operations of all guests, by memory type.",

@@ -30,6 +30,7 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "mapped.h"
 #include "names.h"
 #include "policy_file.h"
 #include "programs.h"
@@ -158,6 +159,36 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	return 0;
 }
 
+/*
+ * Looks, once for each program that comes to decide, at what was mapped before it, and
+ * says so: such a BAR keeps its memory type whatever the policy says, until its guest
+ * ends.
+ */
+static void count_before_gate(struct daemon *d)
+{
+	ncg_autofree struct ncg_mapped *mapped = NULL;
+	enum ncg_grade grade = ncg_programs_grade(d->programs);
+	__u64 known;
+	ssize_t count;
+
+	if (!ncg_programs_decide(d->programs) ||
+	    ncg_programs_before_gate(d->programs, &known) != -ENODATA)
+		return;
+	count = ncg_mapped_read(&mapped);
+	if (count > 0)
+		ncg_warning("%zd mappings of BARs are older than the program that decides; they "
+			    "keep their memory type until their guests end", count);
+	ncg_events_gate(d->events, grade, mapped, count);
+	if (count >= 0)
+		ncg_programs_note_before_gate(d->programs, count);
+}
+
+static void attach(struct daemon *d)
+{
+	if (ncg_programs_attach(d->programs))
+		count_before_gate(d);
+}
+
 static void reload(struct daemon *d)
 {
 	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
@@ -169,7 +200,7 @@ static void reload(struct daemon *d)
 	if (!r)
 		r = enforce(d, policy);
 	if (!r)
-		ncg_programs_attach(d->programs);
+		attach(d);
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
@@ -206,7 +237,7 @@ static void on_timer(void *arg, uint32_t ready)
 	(void)ready;
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
-	ncg_programs_attach(d->programs);
+	attach(d);
 	ncg_events_drain(d->events);
 	ncg_events_settle(d->events);
 }
@@ -336,6 +367,8 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.last_reload_ok = true,
 	};
 	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
+	/* Also for a program that another daemon attached and did not count for. */
+	count_before_gate(d);
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) ||

@@ -476,6 +476,38 @@ static bool due(struct ncg_programs *programs, enum ncg_program p)
 	return status->state != NCG_PROGRAM_FAILED;
 }
 
+/* The number as the map holds it. */
+static int set_before_gate(const struct ncg_programs *programs, __u64 value)
+{
+	int fd = ncg_programs_map(programs, "sequences");
+	__u32 which = NCG_SEQUENCE_BEFORE_GATE;
+
+	return bpf_map_update_elem(fd, &which, &value, BPF_ANY) ? -errno : 0;
+}
+
+/*
+ * Attaches a decider. What is mapped when a decider comes that was not there before
+ * is to be counted, so the count is forgotten first: ended in between, this daemon
+ * leaves the next one a count to make, not one to believe.
+ */
+static void attach_decider(struct ncg_programs *programs, enum ncg_program p)
+{
+	char pin[PIN_LEN];
+	__u64 count;
+	int r;
+
+	link_pin(p, pin);
+	if (!access(pin, F_OK)) {
+		attach_set(programs, OBJECT_POLICY, 1U << p);
+		return;
+	}
+	r = ncg_programs_before_gate(programs, &count);
+	set_before_gate(programs, 0);
+	attach_set(programs, OBJECT_POLICY, 1U << p);
+	if (programs->status[p].state != NCG_PROGRAM_ATTACHED && !r)
+		ncg_programs_note_before_gate(programs, count);
+}
+
 static void stand_back(struct ncg_programs *programs, enum ncg_program p)
 {
 	if (programs->status[p].state != NCG_PROGRAM_NOT_NEEDED)
@@ -498,7 +530,7 @@ static void attach_deciders(struct ncg_programs *programs)
 		if (status->state == NCG_PROGRAM_NOT_NEEDED)
 			status->state = NCG_PROGRAM_WAITING;
 		if (due(programs, deciders[chosen]))
-			attach_set(programs, OBJECT_POLICY, 1U << deciders[chosen]);
+			attach_decider(programs, deciders[chosen]);
 		if (status->state == NCG_PROGRAM_ATTACHED)
 			break;
 	}
@@ -651,12 +683,38 @@ enum ncg_grade ncg_programs_grade(const struct ncg_programs *programs)
 		       NCG_GRADE_TRAP : NCG_GRADE_NONE;
 }
 
+bool ncg_programs_decide(const struct ncg_programs *programs)
+{
+	for (size_t i = 0; i < DECIDERS_NR; i++)
+		if (programs->status[deciders[i]].state == NCG_PROGRAM_ATTACHED)
+			return true;
+	return false;
+}
+
 int ncg_programs_map(const struct ncg_programs *programs, const char *name)
 {
 	for (size_t i = 0; i < MAPS_NR; i++)
 		if (!strcmp(maps[i], name))
 			return programs->maps[i];
 	return -ENOENT;
+}
+
+int ncg_programs_before_gate(const struct ncg_programs *programs, __u64 *ret_count)
+{
+	__u32 which = NCG_SEQUENCE_BEFORE_GATE;
+	__u64 value;
+
+	if (bpf_map_lookup_elem(ncg_programs_map(programs, "sequences"), &which, &value))
+		return -errno;
+	if (!value)
+		return -ENODATA;
+	*ret_count = value - 1;
+	return 0;
+}
+
+int ncg_programs_note_before_gate(const struct ncg_programs *programs, __u64 count)
+{
+	return set_before_gate(programs, count + 1);
 }
 
 int ncg_programs_counters(const struct ncg_programs *programs, __u64 ret_counters[NCG_CTR_NR])

@@ -78,6 +78,18 @@ const char *ncg_programs_state_name(enum ncg_program_state state);
 /* The grade of enforcement that the attached programs amount to. */
 enum ncg_grade ncg_programs_grade(const struct ncg_programs *programs);
 
+/* Whether any program decides: false while vfio-pci is not loaded. */
+bool ncg_programs_decide(const struct ncg_programs *programs);
+
+/*
+ * How many mappings of BARs were there before the program that decides now was
+ * attached, by this daemon or an earlier one. The count is the caller's to make and to
+ * note once ncg_programs_decide(); it stands until another kind of program decides.
+ * Returns 0; -ENODATA while it is to be made; or another negative errno.
+ */
+int ncg_programs_before_gate(const struct ncg_programs *programs, __u64 *ret_count);
+int ncg_programs_note_before_gate(const struct ncg_programs *programs, __u64 count);
+
 /*
  * A pinned map by name ("events", "counters", "policy", "sequences", "bars");
  * the descriptor stays the programs' own. -ENOENT when there is none.

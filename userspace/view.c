@@ -314,7 +314,7 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	ncg_autoexposition struct ncg_exposition *e = NULL;
 	enum ncg_grade grade = ncg_programs_grade(sources->programs);
 	__attribute__((cleanup(release))) struct view view = {};
-	__u64 counters[NCG_CTR_NR], hidden = 0;
+	__u64 counters[NCG_CTR_NR], before_gate, hidden = 0;
 	int r;
 
 	r = take(sources, &view);
@@ -336,6 +336,9 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 				   NCG_LABELS(s->name));
 	}
 	policy_metrics(e, sources);
+	/* Not counted yet is not 0. */
+	if (!ncg_programs_before_gate(sources->programs, &before_gate))
+		ncg_exposition_u64(e, NCG_MF_BAR_MMAPS_BEFORE_GATE, before_gate, NCG_LABELS());
 	ncg_exposition_counters(e, counters);
 	ncg_exposition_u64(e, NCG_MF_AUDIT_RECORDS_TOTAL, ncg_audit_records(sources->audit),
 			   NCG_LABELS());
@@ -405,7 +408,7 @@ static json_t *policy_json(const struct ncg_sources *sources)
 json_t *ncg_view_status(const struct ncg_sources *sources)
 {
 	__attribute__((cleanup(release))) struct view view = {};
-	__u64 counters[NCG_CTR_NR];
+	__u64 counters[NCG_CTR_NR], before_gate;
 	json_t *status = json_object(), *sums = json_object();
 	struct utsname uts;
 
@@ -422,6 +425,9 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "page_size", json_integer(sysconf(_SC_PAGESIZE)));
 	json_object_set_new(status, "grade",
 			    json_string(ncg_names_grade(ncg_programs_grade(sources->programs))));
+	json_object_set_new(status, "bar_mmaps_before_gate",
+			    ncg_programs_before_gate(sources->programs, &before_gate) ?
+				    json_null() : json_integer(before_gate));
 	json_object_set_new(status, "policy", policy_json(sources));
 	json_object_set_new(status, "programs", programs_json(sources->programs));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which BARs of vfio-pci devices are mapped at this moment, by which processes, as
+ * the kernel's own list of mappings says. Owns nothing between calls.
+ */
+#ifndef NCGATE_MAPPED_H
+#define NCGATE_MAPPED_H
+
+#include <sys/types.h>
+
+#include "abi.h"
+
+/*
+ * Looks through the mappings of every process. vfio-pci must be loaded: its types
+ * come from the module. Not one moment's picture: processes are looked at in turn.
+ * Returns how many there are, *ret_mapped is then the caller's to free; or a negative
+ * errno, logged.
+ */
+ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped);
+
+#endif
