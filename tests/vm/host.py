@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import oracle
+from qemu import Qmp
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VM = os.path.join(TOP, "tests", "vm")
@@ -33,6 +34,14 @@ DEVICES = {
     "0000:00:06.0": ("1234:1111", "bochs-display,addr=6,romfile="),
     "0000:00:07.0": ("1af4:1110", "ivshmem-plain,memdev=shm1,addr=7"),
 }
+
+# What is plugged in while the host runs, into its root port 0000:00:09.0: another
+# of the first kind. The bridge needs room for its BAR from the start.
+PLUGGED = {"driver": "ivshmem-plain", "memdev": "shm2", "bus": "port", "id": "plugged"}
+PLUG_ROOM = "pci=hpmmioprefsize=32M"
+
+# Debian's kernels for which vfio-pci-core can be rebuilt with the hook.
+HOOKED = ("6.12", "6.12-16k", "7.3")
 
 # What must not be in the kernel log of a good run.
 SPLATS = re.compile(
@@ -118,10 +127,13 @@ class Host:
         image = build("hostroot", "image")
         with open(os.path.join(kernel, "release"), encoding="ascii") as f:
             self.release = f.read().strip()
+        # For the cases in which the hook comes later.
+        if not self.hook and self.kernel in HOOKED:
+            shutil.copy(build("hook-module", self.kernel), os.path.join(self.share, "hook.ko"))
 
         machine = (f"virt,virtualization=on,gic-version={self.gic},"
                    "iommu=smmuv3,memory-backend=ram")
-        append = f"console=ttyAMA0 panic=-1 oops=panic {self.append}"
+        append = f"console=ttyAMA0 panic=-1 oops=panic {PLUG_ROOM} {self.append}"
         if self.gic == "2":
             append += " vfio_iommu_type1.allow_unsafe_interrupts=1"
         argv = [
@@ -136,6 +148,8 @@ class Host:
                        f"mem-path={self.ram},share=on",
             "-object", "memory-backend-ram,id=shm0,size=16M",
             "-object", "memory-backend-ram,id=shm1,size=16M",
+            "-object", "memory-backend-ram,id=shm2,size=16M",
+            "-device", "pcie-root-port,id=port,addr=9,chassis=1,slot=1",
             "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", initrd,
             "-append", append,
             "-serial", f"file:{self.console}",
@@ -213,12 +227,21 @@ class Host:
                 self._answer(line.decode())
 
     def _answer(self, line):
-        """One request: `DDDD:BB:DD.F [seconds]`; one reply: a JSON line."""
+        """One request, one reply, a JSON line.
+
+        `DDDD:BB:DD.F [seconds]` is for the oracle; `plug` and `unplug` put PLUGGED
+        into the machine and ask it to give it back.
+        """
         words = line.split()
         try:
-            reply = oracle.observe(self.ram, self.path("gdb"), self.path("qmp"),
-                                   device=words[0],
-                                   timeout=float(words[1]) if len(words) > 1 else 20.0)
+            if words[0] in ("plug", "unplug"):
+                with Qmp(self.path("qmp")) as qmp:
+                    reply = qmp.command("device_add", **PLUGGED) if words[0] == "plug" \
+                        else qmp.command("device_del", id=PLUGGED["id"])
+            else:
+                reply = oracle.observe(
+                    self.ram, self.path("gdb"), self.path("qmp"), device=words[0],
+                    timeout=float(words[1]) if len(words) > 1 else 20.0)
         except Exception as error:  # whatever it is, the asker must hear of it
             reply = {"error": f"{type(error).__name__}: {error}"}
         data = (json.dumps(reply) + "\n").encode()

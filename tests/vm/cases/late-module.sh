@@ -1,15 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vfio-pci loaded after ncgated: the hook is attached once it is there.
 # kernels: 6.12 7.3 series
-! [ -e /sys/module/vfio_pci_core ] || {
-	# Other cases of this boot may have loaded it: unload for a late start.
-	for d in $ivshmem $bochs $ivshmem2; do
-		[ ! -e "/sys/bus/pci/drivers/vfio-pci/$d" ] ||
-			echo "$d" > /sys/bus/pci/drivers/vfio-pci/unbind
-	done
-	modprobe -r vfio-pci
-}
-[ ! -e /sys/module/vfio_pci_core ] || fail "vfio-pci-core cannot be unloaded"
+vfio_unload # another case of this boot may have loaded it
 policy <<-END
 	mode enforce
 	default deny

@@ -123,6 +123,7 @@ audit() { jq -c "select($1)" "$work/audit.jsonl"; }
 audit_has() { [ -n "$(audit "$1")" ]; }
 
 # oracle DDDD:BB:DD.F: asks outside for the device's mappings; reply on stdout.
+# oracle plug, oracle unplug: puts a device into the machine, or takes it back.
 oracle() {
 	local port=/dev/vport0p1 reply
 	[ -e "$port" ] || port=$(ls /dev/vport*p1 | head -n 1)
