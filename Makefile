@@ -66,8 +66,9 @@ help:
 	@echo 'make demo            the main job on an emulated arm64 host'
 	@echo 'make check           all tests'
 	@echo 'make check-kernel    the patches, DKMS and the kernel with the whole series'
+	@echo 'make kernel          BASE=v6.8 SRC=path: a series and its options into your kernel tree'
 	@echo 'make check-unit      the tests that need no emulated host'
-	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1|series CPU=max GIC=3 CASES='
+	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1|6.1-series|series CPU=max GIC=3 CASES='
 	@echo 'make deb-dkms        build/ncgate-dkms_VERSION_all.deb'
 	@echo 'make bench           what the programs cost, in counted instructions'
 	@echo 'make fuzz            FUZZ_SECONDS=60 for each fuzzer'
@@ -122,6 +123,11 @@ install: all
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
 	install -d -m 750 $(DESTDIR)/var/log/ncgate
+
+# A series of kernel-patch/ and a configuration fragment into a kernel source tree.
+.PHONY: kernel
+kernel:
+	@kernel-patch/apply '$(BASE)' '$(SRC)'
 
 .PHONY: clean
 clean:

@@ -111,8 +111,8 @@ class Host:
 
     def start(self):
         kernel = build("kernel", self.kernel)
-        # The series' own kernel has the hook in its own module.
-        own = self.kernel == "series"
+        # A kernel that was built with its series needs no other module.
+        own = self.kernel.endswith("series")
         core = [build("hook-module", self.kernel)] if self.hook and not own else []
         initrd = build("initramfs", self.kernel, *core)
         image = build("hostroot", "image")

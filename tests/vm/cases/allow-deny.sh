@@ -27,6 +27,9 @@ equal "$(result aligned)" ok "aligned store to the denied device"
 seen=$(oracle $bochs)
 equal "$(echo "$seen" | memory_types $bochs 0)" '["device_nGnRE"]' "denied device, by the oracle"
 
+saw "the policy allows" "$(result allowed)" "$(oracle $ivshmem | memory_types $ivshmem 2)"
+saw "the policy denies" "$(result denied)" "$(echo "$seen" | memory_types $bochs 0)"
+
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 1 "grade"
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $20 }'; }
