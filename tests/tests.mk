@@ -58,7 +58,7 @@ BPFTESTS := $(basename $(notdir $(wildcard tests/bpf/test_*.c)))
 # A program of a test is none.
 BPFTESTS := $(filter-out %.bpf,$(BPFTESTS))
 
-$(OUT)/tests/%: tests/unit/%.c $(OUT)/libncg.a
+$(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
