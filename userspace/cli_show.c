@@ -90,6 +90,17 @@ static const char *grade_meaning(const json_t *reply)
 	return "decisions are only recorded, the kernel's own default holds";
 }
 
+static const char *change_meaning(const json_t *reply)
+{
+	if (is(reply, "change", "hook"))
+		return "core change and hook";
+	if (is(reply, "change", "core"))
+		return "core change only: every vfio-pci BAR that is mapped gets Normal-NC";
+	if (is(reply, "change", "none"))
+		return "no change: every BAR is mapped Device-nGnRE";
+	return "not known until vfio-pci-core is loaded";
+}
+
 static void print_label(const char *label)
 {
 	printf("%-*s", LABEL_WIDTH, label);
@@ -212,6 +223,8 @@ int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
 	printf("%s: %lld record%s\n", text(audit, "path"), number(audit, "records"),
 	       number(audit, "records") == 1 ? "" : "s");
 	print_errors(cli, "", number(audit, "errors"), "records could not be written");
+	print_label("kernel");
+	printf("%s\n", change_meaning(reply));
 	print_label("host");
 	printf("ncgated %s, kernel %s, %lld KiB pages\n", text(reply, "version"),
 	       text(reply, "kernel"), number(reply, "page_size") / 1024);

@@ -23,6 +23,12 @@ static const struct ncg_family_desc families[] = {
 		"1 for the grade of enforcement in force: hook, trap or none.",
 		{ "grade" },
 	},
+	[NCG_MF_KERNEL_CHANGE] = {
+		"ncgate_kernel_change", NCG_FAMILY_GAUGE,
+		"1 for what the kernel has of the change: none, core (Normal-NC for every "
+		"vfio-pci device) or hook.",
+		{ "change" },
+	},
 	[NCG_MF_PROGRAM_ATTACHED] = {
 		"ncgate_program_attached", NCG_FAMILY_GAUGE,
 		"Whether a BPF program is attached (1) or could not be (0).",

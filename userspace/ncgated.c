@@ -28,6 +28,7 @@
 #include "http.h"
 #include "inventory.h"
 #include "json.h"
+#include "kernel_change.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
@@ -184,6 +185,14 @@ static void reload(struct daemon *d)
 
 /* ------------------------------------------------------------------ callbacks */
 
+/* Whether an absent vfio-pci-core has the hook shows once it is loaded. */
+static void look_at_kernel(struct daemon *d)
+{
+	d->sources.change_known = !ncg_kernel_change(&d->sources.change);
+	if (d->sources.change_known)
+		ncg_info("kernel: %s", ncg_kernel_change_text(d->sources.change));
+}
+
 static void on_signal(void *arg, uint32_t ready)
 {
 	struct daemon *d = arg;
@@ -206,7 +215,8 @@ static void on_timer(void *arg, uint32_t ready)
 	(void)ready;
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
-	ncg_programs_attach(d->programs);
+	if (ncg_programs_attach(d->programs))
+		look_at_kernel(d);
 	ncg_events_drain(d->events);
 	ncg_events_settle(d->events);
 }
@@ -321,6 +331,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (r)
 		return r == -E2BIG ? NCG_EXIT_BAD_INPUT : NCG_EXIT_BPF;
 	ncg_programs_attach(d->programs);
+	look_at_kernel(d);
 
 	/* Without the walk the counters still count. */
 	ncg_walk_open(&d->walk);
@@ -334,6 +345,8 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.audit_file = d->options.audit,
 		.policy_loaded = d->sources.policy_loaded,
 		.last_reload_ok = true,
+		.change = d->sources.change,
+		.change_known = d->sources.change_known,
 	};
 	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
 	ncg_events_drain(d->events);

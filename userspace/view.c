@@ -326,6 +326,9 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 		return ncg_log_error(r, "metrics cannot be made");
 
 	ncg_exposition_u64(e, NCG_MF_BUILD_INFO, 1, NCG_LABELS(NCG_VERSION));
+	for (enum ncg_change c = 0; sources->change_known && c < NCG_CHANGE_NR; c++)
+		ncg_exposition_u64(e, NCG_MF_KERNEL_CHANGE, c == sources->change,
+				   NCG_LABELS(ncg_kernel_change_name(c)));
 	for (enum ncg_grade g = 0; g < NCG_GRADE_NR; g++)
 		ncg_exposition_u64(e, NCG_MF_ENFORCEMENT_GRADE, g == grade,
 				   NCG_LABELS(ncg_names_grade(g)));
@@ -422,6 +425,10 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "page_size", json_integer(sysconf(_SC_PAGESIZE)));
 	json_object_set_new(status, "grade",
 			    json_string(ncg_names_grade(ncg_programs_grade(sources->programs))));
+	json_object_set_new(status, "change",
+			    sources->change_known ?
+				    json_string(ncg_kernel_change_name(sources->change)) :
+				    json_null());
 	json_object_set_new(status, "policy", policy_json(sources));
 	json_object_set_new(status, "programs", programs_json(sources->programs));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));

@@ -13,6 +13,7 @@
 
 #include "audit.h"
 #include "inventory.h"
+#include "kernel_change.h"
 #include "programs.h"
 #include "walk.h"
 
@@ -26,6 +27,8 @@ struct ncg_sources {
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */
 	bool last_reload_ok;
+	enum ncg_change change; /* what the kernel has; counts when change_known */
+	bool change_known;
 };
 
 /*

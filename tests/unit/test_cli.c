@@ -497,6 +497,7 @@ static void status_when_all_is_well(void **state)
 		      "counters  decisions_allow 7\n"
 		      "          events_lost 0\n"
 		      "audit     /var/log/ncgate/audit.jsonl: 1 record\n"
+		      "kernel    not known until vfio-pci-core is loaded\n"
 		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
 }
 
@@ -529,7 +530,32 @@ static void status_when_much_is_wrong(void **state)
 		      "          events_lost 5\n"
 		      "audit     /var/log/ncgate/audit.jsonl: 1 record\n"
 		      "          4 records could not be written\n"
+		      "kernel    not known until vfio-pci-core is loaded\n"
 		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
+}
+
+static void status_says_what_the_kernel_has(void **state)
+{
+	static const struct {
+		struct replies replies;
+		const char *line;
+	} cases[] = {
+		{ { .status = "{\"change\":\"hook\"}" }, "kernel    core change and hook\n" },
+		{ { .status = "{\"change\":\"core\"}" },
+		  "kernel    core change only: every vfio-pci BAR that is mapped gets Normal-NC\n" },
+		{ { .status = "{\"change\":\"none\"}" },
+		  "kernel    no change: every BAR is mapped Device-nGnRE\n" },
+		{ { .status = "{\"change\":null}" },
+		  "kernel    not known until vfio-pci-core is loaded\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&cases[i].replies, &result, "status");
+		assert_non_null(strstr(result.out, cases[i].line));
+	}
 }
 
 /* The first line must not claim more than what holds. */
@@ -758,6 +784,7 @@ int main(void)
 		cmocka_unit_test(a_result_that_cannot_be_written),
 		cmocka_unit_test(status_when_all_is_well),
 		cmocka_unit_test(status_when_much_is_wrong),
+		cmocka_unit_test(status_says_what_the_kernel_has),
 		cmocka_unit_test(the_first_line_of_status),
 		cmocka_unit_test(guests_as_a_table),
 		cmocka_unit_test(devices_as_a_table),

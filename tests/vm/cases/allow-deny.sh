@@ -32,6 +32,7 @@ saw "the policy denies" "$(result denied)" "$(echo "$seen" | memory_types $bochs
 
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 1 "grade"
+equal "$(sample 'ncgate_kernel_change{change="hook"}')" 1 "what the kernel has of the change"
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $20 }'; }
 a=$allowed_pid-$(ticks $allowed_pid)
 d=$guest_pid-$(ticks $guest_pid)

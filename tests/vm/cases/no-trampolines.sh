@@ -23,3 +23,8 @@ equal "$(sample ncgate_guests)" 1 "guests"
 grep -q "^ncgate_device_stage2_bytes{.*device=\"$bochs\",bar=\"0\",type=\"$unasked\"}" \
 	"$work/metrics" || fail "the walk shows no device memory"
 equal "$(sample 'ncgate_program_attached{program="stage2_map"}')" 0 "stage2_map"
+[ $unasked = normal_nc ] && change=core || change=none
+equal "$(sample "ncgate_kernel_change{change=\"$change\"}")" 1 "what the kernel has of the change"
+ncgate status > "$work/status"
+[ $change = core ] && has "$work/status" "core change only" || has "$work/status" "no change:"
+saw "ncgate status" "$(sed -n 's/^kernel *//p' "$work/status")"
