@@ -27,12 +27,17 @@ struct {
 	__type(value, struct ncg_event_decision);
 } scratch SEC(".maps");
 
-static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place,
-				    struct vm_area_struct *vma, __u32 grade)
+/*
+ * Decides for a mapping of length bytes and reports it. Returns the verdict that is
+ * to be acted on: none where it is only recorded.
+ */
+static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
+				    __u32 grade)
 {
 	struct ncg_event_decision *s, *event;
 	struct ncg_tuple tuple = {};
-	__u32 zero = 0, mode, verdict;
+	__u32 zero = 0, verdict;
+	bool acts;
 	void *map;
 
 	s = bpf_map_lookup_elem(&scratch, &zero);
@@ -57,10 +62,10 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	ncg_decide(map, &tuple, &s->decision);
 	s->decision.grade = grade;
 	verdict = s->decision.verdict;
-	mode = s->decision.mode;
+	acts = s->decision.mode == NCG_MODE_ENFORCE && !s->decision.audit;
 
 	s->offset = place.offset;
-	s->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+	s->length = length;
 
 	if (verdict == NCG_VERDICT_ALLOW)
 		count(NCG_CTR_DECISIONS_ALLOW);
@@ -75,7 +80,12 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 		__builtin_memcpy(event, s, sizeof(*event));
 		bpf_ringbuf_submit(event, 0);
 	}
-	return mode == NCG_MODE_ENFORCE ? verdict : NCG_VERDICT_NONE;
+	return acts ? verdict : NCG_VERDICT_NONE;
+}
+
+static __always_inline __u64 length_of(struct vm_area_struct *vma)
+{
+	return BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
 }
 
 /* The hook's contract: above 0 grants, below 0 withholds, 0 abstains. */
@@ -87,7 +97,7 @@ int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_ar
 
 	/* The driver's word goes before the offset: it may map by another layout. */
 	place.bar = index;
-	switch (decide(pdev, place, vma, NCG_GRADE_HOOK)) {
+	switch (decide(pdev, place, length_of(vma), NCG_GRADE_HOOK)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -108,6 +118,6 @@ int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct 
 	if (ret == 0)
 		place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);
 	if (place.bar != NCG_NO_BAR)
-		decide(pdev, place, vma, NCG_GRADE_NONE);
+		decide(pdev, place, length_of(vma), NCG_GRADE_NONE);
 	return 0;
 }

@@ -163,6 +163,7 @@ static bool rule_add(struct ncg_compiled *compiled, __u32 mask, const struct ncg
 		.line = rule->line,
 		.file = rule->file,
 		.verdict = rule->verdict,
+		.audit = rule->audit,
 	};
 	compiled->rules++;
 	return true;
@@ -244,6 +245,7 @@ static int compile(const struct ncg_policy *policy, __u64 generation,
 		.generation = generation,
 		.mode = policy->mode,
 		.fallback = policy->fallback,
+		.without_hook = policy->without_hook,
 		.masks = compiled->masks,
 		.rules = compiled->rules,
 	};

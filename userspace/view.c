@@ -169,7 +169,8 @@ static void decide_bar(const struct ncg_sources *sources, const struct ncg_devic
 		.domain = d->domain, .bus = d->bus, .devfn = d->devfn,
 	};
 
-	ncg_gate_decide(ncg_programs_map(sources->programs, "policy"), &tuple, ret_decision);
+	ncg_gate_decide(ncg_programs_map(sources->programs, "policy"), &tuple, NULL,
+			ret_decision);
 }
 
 static const char *device_verdict(const struct ncg_sources *sources, const struct ncg_device *d)
