@@ -44,7 +44,8 @@ LIBS := libbpf libmicrohttpd gnutls jansson libpci libsystemd
 CFLAGS ?= -O2 -g
 # Asked for only when something is compiled.
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
-	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
+	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' \
+	-DNCG_DATADIR='"$(DATADIR)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
 ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 # The programs are for arm64 whatever machine the rest is built for.
@@ -98,6 +99,18 @@ $(OUT)/obj/%.o: userspace/%.c $(wildcard userspace/*.h bpf/abi.h bpf/decide.h) $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# The mains know where data is; another PREFIX= is another place.
+DATADIR := $(PREFIX)/share/ncgate
+
+$(OUT)/datadir: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(DATADIR)' ] || echo '$(DATADIR)' > $@
+
+$(MAINS:%=$(OUT)/obj/%.o): $(OUT)/datadir
+
+.PHONY: FORCE
+FORCE:
+
 $(OUT)/libncg.a: $(MODULES:%=$(OUT)/obj/%.o)
 	$(call say,AR,$@)
 	@rm -f $@
@@ -121,6 +134,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/ncgate-policy.conf.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
+	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
 	install -d -m 750 $(DESTDIR)/var/log/ncgate
 

@@ -11,6 +11,7 @@
 #include <bpf/btf.h>
 
 #include "cleanup.h"
+#include "text_file.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -104,6 +105,26 @@ int ncg_kernel_change_read(const char *sysfs, enum ncg_change *ret_change)
 int ncg_kernel_change(enum ncg_change *ret_change)
 {
 	return ncg_kernel_change_read(NULL, ret_change);
+}
+
+enum ncg_verdict ncg_kernel_default(const char *sysfs, enum ncg_change change)
+{
+	ncg_autofree char *path = NULL, *text = NULL;
+	size_t size;
+
+	if (asprintf(&path, "%s/module/" VFIO_MODULE "/parameters/uncached_default",
+		     sysfs ? sysfs : "/sys") < 0) {
+		path = NULL;
+		return NCG_VERDICT_NONE;
+	}
+	if (!ncg_text_file_read(path, PATH_MAX, &text, &size)) {
+		if (!strcmp(text, "allow\n"))
+			return NCG_VERDICT_ALLOW;
+		return strcmp(text, "deny\n") ? NCG_VERDICT_NONE : NCG_VERDICT_DENY;
+	}
+	if (change == NCG_CHANGE_NR)
+		return NCG_VERDICT_NONE;
+	return change == NCG_CHANGE_NONE ? NCG_VERDICT_DENY : NCG_VERDICT_ALLOW;
 }
 
 static const struct {

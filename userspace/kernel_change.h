@@ -7,6 +7,8 @@
 #ifndef NCGATE_KERNEL_CHANGE_H
 #define NCGATE_KERNEL_CHANGE_H
 
+#include "abi.h"
+
 enum ncg_change {
 	NCG_CHANGE_NONE, /* KVM cannot map device memory as Normal-NC */
 	NCG_CHANGE_CORE, /* it can, for every vfio-pci device alike */
@@ -26,6 +28,14 @@ int ncg_kernel_change(enum ncg_change *ret_change);
 
 /* The same from another sysfs; NULL is /sys. */
 int ncg_kernel_change_read(const char *sysfs, enum ncg_change *ret_change);
+
+/*
+ * What the kernel does with a BAR mmap when nobody tells it: the parameter
+ * uncached_default where vfio-pci-core has it, else what follows from the change,
+ * NCG_CHANGE_NR where that is not known; the answer is then NCG_VERDICT_NONE. sysfs
+ * NULL is /sys.
+ */
+enum ncg_verdict ncg_kernel_default(const char *sysfs, enum ncg_change change);
 
 /* "none", "core" or "hook", for programs; and as a person reads it. */
 const char *ncg_kernel_change_name(enum ncg_change change);

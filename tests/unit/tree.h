@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char tree[64]; /* its path, empty while there is none */
+static char tree[32]; /* its path, empty while there is none */
 
 #define TREE_UNUSED __attribute__((unused))
 
@@ -26,7 +26,7 @@ static const char *tree_path(const char *name)
 	static unsigned int next;
 	char *path = paths[next++ % 4];
 
-	snprintf(path, sizeof(paths[0]), "%s/%s", tree, name);
+	assert_true(snprintf(path, sizeof(paths[0]), "%s/%s", tree, name) < (int)sizeof(paths[0]));
 	return path;
 }
 
@@ -68,7 +68,7 @@ TREE_UNUSED static void tree_dir(const char *name)
 
 static void tree_parents(const char *name)
 {
-	char parent[512];
+	char parent[256];
 	char *slash;
 
 	snprintf(parent, sizeof(parent), "%s", name);
