@@ -521,7 +521,7 @@ json_t *ncg_view_guests(const struct ncg_sources *sources)
 static json_t *bar_json(const struct ncg_sources *sources, const struct view *view,
 			const struct ncg_device *d, unsigned int bar)
 {
-	json_t *json = json_object(), *guests = json_array();
+	json_t *json = ncg_json_bar(d, bar), *guests = json_array();
 	struct ncg_decision decision;
 
 	decide_bar(sources, d, bar, &decision);
@@ -541,17 +541,7 @@ static json_t *bar_json(const struct ncg_sources *sources, const struct view *vi
 						(json_int_t)use->bytes[type]));
 		}
 	}
-	json_object_set_new(json, "bar", json_integer(bar));
-	json_object_set_new(json, "start", ncg_json_hex(1, d->bars[bar].start));
-	json_object_set_new(json, "size", json_integer(d->bars[bar].size));
-	json_object_set_new(json, "prefetchable", json_boolean(d->bars[bar].prefetchable));
-	json_object_set_new(json, "verdict", json_string(ncg_names_verdict(decision.verdict)));
-	json_object_set_new(json, "reason", json_string(ncg_names_reason(decision.reason)));
-	if (decision.reason == NCG_REASON_RULE)
-		json_object_set_new(json, "rule",
-				    json_pack("{s:s#, s:I}", "file", decision.file,
-					      strnlen(decision.file, sizeof(decision.file)), "line",
-					      (json_int_t)decision.line));
+	ncg_json_put_decision(json, &decision);
 	json_object_set_new(json, "guests", guests);
 	return json;
 }
@@ -559,21 +549,11 @@ static json_t *bar_json(const struct ncg_sources *sources, const struct view *vi
 static json_t *device_json(const struct ncg_sources *sources, const struct view *view,
 			   const struct ncg_device *d)
 {
-	json_t *json = json_object(), *bars = json_array();
+	json_t *json = ncg_json_device(d), *bars = json_array();
 
 	for (unsigned int bar = 0; bar < NCG_DEVICE_BARS; bar++)
 		if (d->bars[bar].size && d->bars[bar].memory)
 			json_array_append_new(bars, bar_json(sources, view, d, bar));
-	json_object_set_new(json, "device", json_string(d->address));
-	json_object_set_new(json, "vendor_id", ncg_json_hex(4, d->vendor));
-	json_object_set_new(json, "device_id", ncg_json_hex(4, d->device));
-	json_object_set_new(json, "subsystem_vendor_id", ncg_json_hex(4, d->subvendor));
-	json_object_set_new(json, "subsystem_device_id", ncg_json_hex(4, d->subdevice));
-	json_object_set_new(json, "class", ncg_json_hex(6, d->class_code));
-	json_object_set_new(json, "revision", ncg_json_hex(2, d->revision));
-	json_object_set_new(json, "name", json_string(d->name));
-	json_object_set_new(json, "driver", json_string(d->driver));
-	json_object_set_new(json, "iommu_group", json_integer(d->iommu_group));
 	json_object_set_new(json, "verdict", json_string(device_verdict(sources, d)));
 	json_object_set_new(json, "bars", bars);
 	return json;
@@ -587,9 +567,11 @@ json_t *ncg_view_devices(const struct ncg_sources *sources)
 	if (take(sources, &view))
 		return NULL;
 	list = json_array();
-	for (size_t i = 0; i < view.devices->count; i++)
-		if (shown(&view, &view.devices->list[i]))
-			json_array_append_new(list, device_json(sources, &view,
-								&view.devices->list[i]));
-	return json_pack("{s:o}", "devices", list);
+	for (size_t i = 0; i < view.devices->count; i++) {
+		const struct ncg_device *d = &view.devices->list[i];
+
+		if (ncg_device_assignable(d) || mapped_by_a_guest(&view, d))
+			json_array_append_new(list, device_json(sources, &view, d));
+	}
+	return json_pack("{s:b, s:o}", "observed", sources->walk != NULL, "devices", list);
 }
