@@ -38,6 +38,7 @@ struct ncg_cli {
 /* Commands, for ncgate.c's table; each says on standard error what went wrong. */
 enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_status(const struct ncg_cli *cli);
 
@@ -90,7 +91,12 @@ enum ncg_colour ncg_cli_verdict_colour(const char *verdict);
 /* A cell of bytes, as a person reads them. */
 void ncg_cli_add_bytes(struct ncg_cli_table *table, unsigned long long bytes);
 
-/* Why, as a cell: "policy.conf:4", "default". */
+/*
+ * One side of a comparison as JSON: the decision, and whether it was acted on; and
+ * as two cells, verdict and reason. Reasons alone stand in other tables too.
+ */
+json_t *ncg_cli_side(const struct ncg_decision *decision, bool acts);
+void ncg_cli_add_side(struct ncg_cli_table *table, const json_t *side);
 void ncg_cli_add_reason(struct ncg_cli_table *table, const json_t *decision);
 
 /* Says that the result could not be made, and returns NCG_EXIT_NOT_POSSIBLE. */

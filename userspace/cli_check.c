@@ -263,8 +263,3 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	}
 	return status;
 }
-
-enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli)
-{
-	return ncg_cli_check(cli, cli->args, cli->arg_count);
-}

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "control.h"
+#include "json.h"
 #include "log.h"
 #include "policy_file.h"
 
@@ -181,6 +182,24 @@ void ncg_cli_add_bytes(struct ncg_cli_table *table, unsigned long long bytes)
 
 	ncg_cli_format_bytes(bytes, size);
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", size);
+}
+
+json_t *ncg_cli_side(const struct ncg_decision *decision, bool acts)
+{
+	json_t *json = json_object();
+
+	ncg_json_put_decision(json, decision);
+	json_object_set_new(json, "acts", json_boolean(acts));
+	return json;
+}
+
+void ncg_cli_add_side(struct ncg_cli_table *table, const json_t *side)
+{
+	const char *verdict = ncg_cli_text(side, "verdict");
+
+	ncg_cli_table_add(table, ncg_cli_verdict_colour(verdict), "%s%s", verdict,
+			  json_is_true(json_object_get(side, "acts")) ? "" : ", recorded only");
+	ncg_cli_add_reason(table, side);
 }
 
 void ncg_cli_add_reason(struct ncg_cli_table *table, const json_t *decision)

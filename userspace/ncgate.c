@@ -69,8 +69,16 @@ static const struct command commands[] = {
 	{ "check", "check policy files and show what they resolve to",
 	  "Check policy files as ncgated would read them, and show what they resolve to. "
 	  "Needs no daemon. Errors go to standard error; with --json they are an array on "
-	  "standard output." BELOW EXIT_STATUS,
-	  "FILE...", "the policy to check", ANY_NUMBER, 0, ncg_cli_check_command },
+	  "standard output. With --against, show instead which devices of this host have "
+	  "another verdict under the one FILE than under OLD." BELOW EXIT_STATUS,
+	  "FILE...", "the policy to check", ANY_NUMBER, TAKES_AGAINST | TAKES_MAPPER | TAKES_ROOT,
+	  ncg_cli_check_command },
+	{ "explain", "why a device gets its verdict",
+	  "Show the verdict on a device's BARs, the rule that decides, and every rule before "
+	  "it with what keeps it from matching. DEVICE is a slot or VENDOR:DEVICE, which need "
+	  "not be in this host." BELOW EXIT_STATUS,
+	  "DEVICE", "the device to explain", 1,
+	  TAKES_POLICY | TAKES_BAR | TAKES_MAPPER | TAKES_ROOT, ncg_cli_explain },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -60,8 +60,8 @@ static void usage(void **state)
 {
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
-		  { "no command given; expected status, guests, devices or "
-		    "check\n" } },
+		  { "no command given; expected status, guests, devices, check or "
+		    "explain\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
 		{ { "--control" }, 2, {}, { "--control" } },
@@ -69,6 +69,15 @@ static void usage(void **state)
 		{ { "status", "x" }, 2, {}, { "'x' is too much: status takes no arguments" } },
 		{ { "guests", "x" }, 2, {}, { "guests takes no arguments" } },
 		{ { "status", "--policy", "x" }, 2, {}, { "ncgate status: ", "--policy" } },
+		{ { "explain" }, 2, {}, { "explain needs DEVICE: the device to explain" } },
+		{ { "explain", "a", "b" }, 2, {}, { "'b' is too much: explain takes one DEVICE" } },
+		{ { "explain", "--bar", "6", "a" }, 2, {},
+		  { "--bar: '6' is not a number from 0 to 5" } },
+		{ { "explain", "--bar", "", "a" }, 2, {}, { "--bar: '' is not a number" } },
+		{ { "explain", "--bar", "-1", "a" }, 2, {}, { "--bar: '-1' is not a number" } },
+		{ { "explain", "--uid", "me", "a" }, 2, {}, { "--uid: 'me' is not a number" } },
+		{ { "explain", "--cgroup", "a", "a" }, 2, {},
+		  { "--cgroup: 'a' does not begin with /" } },
 		{ { "check" }, 2, {}, { "check needs FILE" } },
 		{ { "check", "--json" }, 2, {}, { "check needs FILE" } },
 		{ { "--version" }, 0, { "ncgate " NCG_VERSION "\n" }, {} },
