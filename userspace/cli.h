@@ -14,6 +14,7 @@
 #include "device.h"
 #include "exit_status.h"
 #include "policy.h"
+#include "trail.h"
 #include "verdict.h"
 
 #define NCG_CLI_POLICY_PATH "/etc/ncgate/policy.conf"
@@ -40,7 +41,9 @@ enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_status(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli);
 
 /*
  * Checks policy files: what they resolve to on standard output, what is wrong on
@@ -98,6 +101,9 @@ void ncg_cli_add_bytes(struct ncg_cli_table *table, unsigned long long bytes);
 json_t *ncg_cli_side(const struct ncg_decision *decision, bool acts);
 void ncg_cli_add_side(struct ncg_cli_table *table, const json_t *side);
 void ncg_cli_add_reason(struct ncg_cli_table *table, const json_t *decision);
+
+/* Says on standard error which lines of the audit trail were skipped. */
+void ncg_cli_tell_trail(const struct ncg_cli *cli, const struct ncg_trail *trail);
 
 /* Says that the result could not be made, and returns NCG_EXIT_NOT_POSSIBLE. */
 enum ncg_exit ncg_cli_fail(int error);

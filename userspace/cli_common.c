@@ -4,6 +4,7 @@
  * Owns no state.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +212,21 @@ void ncg_cli_add_reason(struct ncg_cli_table *table, const json_t *decision)
 				  ncg_cli_number(rule, "line"));
 	else
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(decision, "reason"));
+}
+
+void ncg_cli_tell_trail(const struct ncg_cli *cli, const struct ncg_trail *trail)
+{
+	uint64_t all = trail->damaged + trail->foreign;
+
+	for (size_t i = 0; i < trail->named; i++)
+		ncg_warning("%s:%" PRIu64 ": %s; skipped", cli->audit, trail->bad[i].line,
+			    trail->bad[i].why);
+	if (all)
+		ncg_warning("%s: %" PRIu64 " damaged and %" PRIu64 " foreign lines skipped",
+			    cli->audit, trail->damaged, trail->foreign);
+	if (trail->lost)
+		ncg_warning("%s: %" PRIu64 " events were lost before they could be recorded",
+			    cli->audit, trail->lost);
 }
 
 enum ncg_exit ncg_cli_fail(int error)

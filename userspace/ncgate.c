@@ -79,6 +79,15 @@ static const struct command commands[] = {
 	  "not be in this host." BELOW EXIT_STATUS,
 	  "DEVICE", "the device to explain", 1,
 	  TAKES_POLICY | TAKES_BAR | TAKES_MAPPER | TAKES_ROOT, ncg_cli_explain },
+	{ "replay", "what a policy would have decided so far",
+	  "Decide every recorded decision again by the policy FILE, and show what would have "
+	  "differed." BELOW EXIT_STATUS,
+	  "FILE", "the policy to try", 1, TAKES_AUDIT, ncg_cli_replay },
+	{ "suggest", "allow lines from what guests have used",
+	  "Print allow lines for the BARs that guests had as Normal-NC, by the audit trail and "
+	  "by what is observed now, as text for policy.conf." BELOW EXIT_STATUS,
+	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_AUDIT | TAKES_ROOT,
+	  ncg_cli_suggest },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))

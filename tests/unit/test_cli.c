@@ -60,14 +60,15 @@ static void usage(void **state)
 {
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
-		  { "no command given; expected status, guests, devices, check or "
-		    "explain\n" } },
+		  { "no command given; expected status, guests, devices, check, "
+		    "explain, replay or suggest\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
 		{ { "--control" }, 2, {}, { "--control" } },
 		{ { "status", "--nope" }, 2, {}, { "ncgate status: ", "--nope" } },
 		{ { "status", "x" }, 2, {}, { "'x' is too much: status takes no arguments" } },
 		{ { "guests", "x" }, 2, {}, { "guests takes no arguments" } },
+		{ { "suggest", "x" }, 2, {}, { "suggest takes no arguments" } },
 		{ { "status", "--policy", "x" }, 2, {}, { "ncgate status: ", "--policy" } },
 		{ { "explain" }, 2, {}, { "explain needs DEVICE: the device to explain" } },
 		{ { "explain", "a", "b" }, 2, {}, { "'b' is too much: explain takes one DEVICE" } },
@@ -78,6 +79,7 @@ static void usage(void **state)
 		{ { "explain", "--uid", "me", "a" }, 2, {}, { "--uid: 'me' is not a number" } },
 		{ { "explain", "--cgroup", "a", "a" }, 2, {},
 		  { "--cgroup: 'a' does not begin with /" } },
+		{ { "replay" }, 2, {}, { "replay needs FILE: the policy to try" } },
 		{ { "check" }, 2, {}, { "check needs FILE" } },
 		{ { "check", "--json" }, 2, {}, { "check needs FILE" } },
 		{ { "--version" }, 0, { "ncgate " NCG_VERSION "\n" }, {} },
