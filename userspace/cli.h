@@ -28,6 +28,7 @@ struct ncg_cli {
 	const char *root;    /* stands for / where the host is looked at; "" */
 	const char *policy;
 	const char *audit;
+	const char *hazards;
 	const char *against; /* NULL: not asked for */
 	struct ncg_mapper mapper;
 	int bar; /* -1: every one */
@@ -39,6 +40,7 @@ struct ncg_cli {
 /* Commands, for ncgate.c's table; each says on standard error what went wrong. */
 enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_doctor(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli);

@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "control.h"
+#include "hazards.h"
 #include "log.h"
 
 #define EXIT_STATUS                                                                \
@@ -30,6 +31,7 @@ enum {
 	TAKES_CONTROL = 1 << 0,
 	TAKES_POLICY = 1 << 1,
 	TAKES_AUDIT = 1 << 2,
+	TAKES_HAZARDS = 1 << 3,
 	TAKES_AGAINST = 1 << 4,
 	TAKES_BAR = 1 << 5,
 	TAKES_MAPPER = 1 << 6,
@@ -88,6 +90,11 @@ static const struct command commands[] = {
 	  "by what is observed now, as text for policy.conf." BELOW EXIT_STATUS,
 	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_AUDIT | TAKES_ROOT,
 	  ncg_cli_suggest },
+	{ "doctor", "what this host has, lacks and endangers",
+	  "Show everything that ncgate needs of the host, what is missing and what follows "
+	  "from it, and the known hazards of its parts." BELOW EXIT_STATUS,
+	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_HAZARDS | TAKES_ROOT,
+	  ncg_cli_doctor },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -98,7 +105,7 @@ struct invocation {
 };
 
 enum {
-	OPTION_CONTROL = 256, OPTION_JSON, OPTION_POLICY, OPTION_AUDIT,
+	OPTION_CONTROL = 256, OPTION_JSON, OPTION_POLICY, OPTION_AUDIT, OPTION_HAZARDS,
 	OPTION_AGAINST, OPTION_BAR, OPTION_UID, OPTION_CGROUP, OPTION_BOUND, OPTION_ROOT,
 };
 
@@ -113,6 +120,8 @@ static const struct {
 	  { "policy", OPTION_POLICY, "FILE", 0, "Policy file (" NCG_CLI_POLICY_PATH ")", 0 } },
 	{ TAKES_AUDIT,
 	  { "audit", OPTION_AUDIT, "FILE", 0, "Audit trail (" NCG_CLI_AUDIT_PATH ")", 0 } },
+	{ TAKES_HAZARDS,
+	  { "hazards", OPTION_HAZARDS, "FILE", 0, "Table of hazards (" NCG_HAZARDS_PATH ")", 0 } },
 	{ TAKES_AGAINST,
 	  { "against", OPTION_AGAINST, "OLD", 0, "The policy to compare with", 0 } },
 	{ TAKES_BAR, { "bar", OPTION_BAR, "N", 0, "This BAR alone, 0 to 5", 0 } },
@@ -181,6 +190,9 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPTION_AUDIT:
 		cli->audit = arg;
+		return 0;
+	case OPTION_HAZARDS:
+		cli->hazards = arg;
 		return 0;
 	case OPTION_AGAINST:
 		cli->against = arg;
@@ -326,6 +338,7 @@ int main(int argc, char **argv)
 			.root = "",
 			.policy = NCG_CLI_POLICY_PATH,
 			.audit = NCG_CLI_AUDIT_PATH,
+			.hazards = NCG_HAZARDS_PATH,
 			.bar = -1,
 		},
 	};

@@ -61,13 +61,14 @@ static void usage(void **state)
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
 		  { "no command given; expected status, guests, devices, check, "
-		    "explain, replay or suggest\n" } },
+		    "explain, replay, suggest or doctor\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
 		{ { "--control" }, 2, {}, { "--control" } },
 		{ { "status", "--nope" }, 2, {}, { "ncgate status: ", "--nope" } },
 		{ { "status", "x" }, 2, {}, { "'x' is too much: status takes no arguments" } },
 		{ { "guests", "x" }, 2, {}, { "guests takes no arguments" } },
+		{ { "doctor", "x" }, 2, {}, { "doctor takes no arguments" } },
 		{ { "suggest", "x" }, 2, {}, { "suggest takes no arguments" } },
 		{ { "status", "--policy", "x" }, 2, {}, { "ncgate status: ", "--policy" } },
 		{ { "explain" }, 2, {}, { "explain needs DEVICE: the device to explain" } },
