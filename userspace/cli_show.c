@@ -155,6 +155,26 @@ static void print_errors(const struct ncg_cli *cli, const char *label, long long
 	print_problem(cli, line);
 }
 
+static void print_hazards(const struct ncg_cli *cli, const json_t *hazards)
+{
+	const json_t *hazard;
+	size_t i;
+
+	json_array_foreach(hazards, i, hazard) {
+		size_t n = json_array_size(json_object_get(hazard, "contradictions"));
+		char line[256];
+
+		snprintf(line, sizeof(line), "%s: %s is unsafe on this host, and %s",
+			 ncg_cli_text(hazard, "hazard"), ncg_cli_text(hazard, "unsafe"),
+			 n ? "that is not heeded: see `ncgate doctor`" : "that is heeded");
+		print_label(i ? "" : "hazards");
+		if (n)
+			print_problem(cli, line);
+		else
+			puts(line);
+	}
+}
+
 /* Prints the daemon's reply to request, whole as JSON or for a person by print. */
 static enum ncg_exit show(const struct ncg_cli *cli, const char *request,
 			  int (*print)(const struct ncg_cli *cli, const json_t *reply))
@@ -198,6 +218,7 @@ static int print_status(const struct ncg_cli *cli, const json_t *reply)
 	print_label("host");
 	printf("ncgated %s, kernel %s, %lld KiB pages\n", ncg_cli_text(reply, "version"),
 	       ncg_cli_text(reply, "kernel"), ncg_cli_number(reply, "page_size") / 1024);
+	print_hazards(cli, json_object_get(reply, "hazards"));
 	return r;
 }
 

@@ -330,6 +330,7 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	for (enum ncg_change c = 0; sources->change_known && c < NCG_CHANGE_NR; c++)
 		ncg_exposition_u64(e, NCG_MF_KERNEL_CHANGE, c == sources->change,
 				   NCG_LABELS(ncg_kernel_change_name(c)));
+	ncg_hazard_watch_metrics(sources->hazards, e);
 	for (enum ncg_grade g = 0; g < NCG_GRADE_NR; g++)
 		ncg_exposition_u64(e, NCG_MF_ENFORCEMENT_GRADE, g == grade,
 				   NCG_LABELS(ncg_names_grade(g)));
@@ -432,6 +433,7 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 				    json_null());
 	json_object_set_new(status, "policy", policy_json(sources));
 	json_object_set_new(status, "programs", programs_json(sources->programs));
+	json_object_set_new(status, "hazards", ncg_hazard_watch_json(sources->hazards));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));
 	json_object_set_new(status, "guests", json_integer(view.count));
 	json_object_set_new(status, "counters", sums);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "audit.h"
+#include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
 #include "programs.h"
@@ -23,6 +24,7 @@ struct ncg_sources {
 	struct ncg_walk *walk; /* NULL: the tables cannot be read on this host */
 	struct ncg_inventory *inventory;
 	const struct ncg_audit *audit;
+	const struct ncg_hazard_watch *hazards;
 	const char *policy_file;
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */

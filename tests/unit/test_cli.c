@@ -293,6 +293,27 @@ static void status_says_what_the_kernel_has(void **state)
 	}
 }
 
+static void status_with_hazards(void **state)
+{
+	static const struct replies replies = {
+		.status = "{\"version\":\"9.9\",\"kernel\":\"6.1.0\",\"page_size\":4096,"
+			  "\"grade\":\"none\",\"hazards\":["
+			  "{\"hazard\":\"a\",\"unsafe\":\"normal_nc\",\"contradictions\":[{}]},"
+			  "{\"hazard\":\"b\",\"unsafe\":\"device_nGnRE\",\"contradictions\":[]}]}",
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out,
+			       "host      ncgated 9.9, kernel 6.1.0, 4 KiB pages\n"
+			       "hazards   a: normal_nc is unsafe on this host, and that is not "
+			       "heeded: see `ncgate doctor`\n"
+			       "          b: device_nGnRE is unsafe on this host, and that is "
+			       "heeded\n"));
+}
+
 static void status_when_much_is_wrong(void **state)
 {
 	static const struct replies replies = {
@@ -513,6 +534,7 @@ int main(void)
 		CLI_TEST(a_result_that_cannot_be_written),
 		CLI_TEST(status_when_all_is_well),
 		CLI_TEST(status_says_what_the_kernel_has),
+		CLI_TEST(status_with_hazards),
 		CLI_TEST(status_when_much_is_wrong),
 		CLI_TEST(the_first_line_of_status),
 		CLI_TEST(guests_as_a_table),
