@@ -34,6 +34,10 @@ PREFIX ?= /usr
 DESTDIR ?=
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Where each shell looks by itself; zsh of Debian below /usr and below /usr/local.
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 ifneq ($(V),1)
 Q := @
@@ -135,6 +139,9 @@ install: all
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
 	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf
+	install -D -m 644 packaging/completions/ncgate.bash $(DESTDIR)$(BASHCOMPDIR)/ncgate
+	install -D -m 644 -t $(DESTDIR)$(ZSHCOMPDIR) packaging/completions/_ncgate
+	install -D -m 644 -t $(DESTDIR)$(FISHCOMPDIR) packaging/completions/ncgate.fish
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
 	install -d -m 750 $(DESTDIR)/var/log/ncgate
 

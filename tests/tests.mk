@@ -83,7 +83,8 @@ native-tests: $(NATIVE_TESTS) $(OUT)/bin/ncgate
 
 check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
-	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py
+	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py \
+		tests/unit/test_completions.py
 
 fuzz:
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
