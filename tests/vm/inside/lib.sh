@@ -6,6 +6,7 @@ work=/tmp/$case_name
 pids=
 daemon_pid=
 url=http://127.0.0.1:9188
+hazards_conf=/ncg/hazards.conf # what a case's daemon knows
 mkdir -p "$work"
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
@@ -70,7 +71,7 @@ policy() { cat > "$work/policy.conf"; }
 # serves; its log is $work/ncgated.log, the audit $work/audit.jsonl.
 daemon() {
 	ncgated --config "$work/policy.conf" --audit "$work/audit.jsonl" \
-		--listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
+		--hazards "$hazards_conf" --listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
 	daemon_pid=$!
 	pids="$pids $daemon_pid"
 	local end=$((SECONDS + 30))
