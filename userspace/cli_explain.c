@@ -89,57 +89,60 @@ static const char *rule_text(const struct source *sources, const struct ncg_poli
 
 /* --------------------------------------------------------------- why a rule is not it */
 
+/* What a field holds and what a rule asks for, in so many hexadecimal digits. */
+struct ids {
+	int digits; /* 0: it is no such field */
+	unsigned int is;
+	unsigned int wanted;
+};
+
+static struct ids ids_of(const struct ncg_tuple *t, const struct ncg_tuple *v,
+			 enum ncg_field field)
+{
+	switch (field) {
+	case NCG_FIELD_VENDOR:
+		return (struct ids){ 4, t->vendor, v->vendor };
+	case NCG_FIELD_DEVICE:
+		return (struct ids){ 4, t->device, v->device };
+	case NCG_FIELD_SUBVENDOR:
+		return (struct ids){ 4, t->subvendor, v->subvendor };
+	case NCG_FIELD_SUBDEVICE:
+		return (struct ids){ 4, t->subdevice, v->subdevice };
+	case NCG_FIELD_DOMAIN:
+		return (struct ids){ 4, t->domain, v->domain };
+	case NCG_FIELD_BUS:
+		return (struct ids){ 2, t->bus, v->bus };
+	case NCG_FIELD_SLOT:
+		return (struct ids){ 2, t->devfn >> 3, v->devfn >> 3 };
+	case NCG_FIELD_FUNCTION:
+		return (struct ids){ 1, t->devfn & 7, v->devfn & 7 };
+	default:
+		return (struct ids){};
+	}
+}
+
 static void describe(const struct ncg_policy_rule *rule, const struct ncg_tuple *t,
 		     const char *cgroup, enum ncg_field field, char *ret_why, size_t size)
 {
-	const struct ncg_tuple *v = &rule->value;
 	const char *name = ncg_policy_explain_field(field);
+	struct ids ids = ids_of(t, &rule->value, field);
 
-	switch (field) {
-	case NCG_FIELD_NONE:
+	if (field == NCG_FIELD_NONE)
 		snprintf(ret_why, size, "matches");
-		break;
-	case NCG_FIELD_VENDOR:
-		snprintf(ret_why, size, "%s is %04x, not %04x", name, t->vendor, v->vendor);
-		break;
-	case NCG_FIELD_DEVICE:
-		snprintf(ret_why, size, "%s is %04x, not %04x", name, t->device, v->device);
-		break;
-	case NCG_FIELD_SUBVENDOR:
-		snprintf(ret_why, size, "%s is %04x, not %04x", name, t->subvendor, v->subvendor);
-		break;
-	case NCG_FIELD_SUBDEVICE:
-		snprintf(ret_why, size, "%s is %04x, not %04x", name, t->subdevice, v->subdevice);
-		break;
-	case NCG_FIELD_CLASS:
+	else if (ids.digits)
+		snprintf(ret_why, size, "%s is %0*x, not %0*x", name, ids.digits, ids.is,
+			 ids.digits, ids.wanted);
+	else if (field == NCG_FIELD_CLASS)
+		/* How much of a class counts is in the rule's text. */
 		snprintf(ret_why, size, "%s is %06x", name, t->class_code);
-		break;
-	case NCG_FIELD_DOMAIN:
-		snprintf(ret_why, size, "%s is %04x, not %04x", name, t->domain, v->domain);
-		break;
-	case NCG_FIELD_BUS:
-		snprintf(ret_why, size, "%s is %02x, not %02x", name, t->bus, v->bus);
-		break;
-	case NCG_FIELD_SLOT:
-		snprintf(ret_why, size, "%s is %02x, not %02x", name, t->devfn >> 3,
-			 v->devfn >> 3);
-		break;
-	case NCG_FIELD_FUNCTION:
-		snprintf(ret_why, size, "%s is %x, not %x", name, t->devfn & 7, v->devfn & 7);
-		break;
-	case NCG_FIELD_BAR:
+	else if (field == NCG_FIELD_BAR)
 		snprintf(ret_why, size, "%s %u is not in its list", name, t->bar);
-		break;
-	case NCG_FIELD_UID:
-		snprintf(ret_why, size, "%s is %llu, not %llu", name, t->uid, v->uid);
-		break;
-	case NCG_FIELD_CGROUP:
-		snprintf(ret_why, size, cgroup ? "%s %s is not within %s" : "%s is not given",
-			 name, cgroup, rule->cgroup);
-		break;
-	case NCG_FIELD_NR:
-		break;
-	}
+	else if (field == NCG_FIELD_UID)
+		snprintf(ret_why, size, "%s is %llu, not %llu", name, t->uid, rule->value.uid);
+	else if (field == NCG_FIELD_CGROUP && cgroup)
+		snprintf(ret_why, size, "%s %s is not within %s", name, cgroup, rule->cgroup);
+	else
+		snprintf(ret_why, size, "%s is not given", name);
 }
 
 /* ----------------------------------------------------------------------- one BAR */
