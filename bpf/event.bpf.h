@@ -69,11 +69,15 @@ static __always_inline void fill_pci(struct ncg_pci *ret_pci, struct pci_dev *pd
 	ret_pci->subdevice = BPF_CORE_READ(pdev, subsystem_device);
 	ret_pci->class_code = BPF_CORE_READ(pdev, class);
 	ret_pci->bar = bar;
-	if (bar < 6) {
+	/* Unrolled: v6.8's verifier lets no variable be added to such a pointer. */
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < NCG_NO_BAR; i++) {
 		struct resource *res =
 			(void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
-			bar * bpf_core_type_size(struct resource);
+			i * bpf_core_type_size(struct resource);
 
+		if (i != bar)
+			continue;
 		start = BPF_CORE_READ(res, start);
 		end = BPF_CORE_READ(res, end);
 	}
