@@ -63,6 +63,13 @@ enum ncg_mode {
 	NCG_MODE_NR,
 };
 
+/* What becomes of a denied device where vfio-pci-core has no hook. */
+enum ncg_without_hook {
+	NCG_WITHOUT_HOOK_AUDIT, /* it is recorded */
+	NCG_WITHOUT_HOOK_TRAP,  /* its BAR mmaps are refused */
+	NCG_WITHOUT_HOOK_NR,
+};
+
 enum ncg_grade {
 	NCG_GRADE_NONE, /* decided and recorded only */
 	NCG_GRADE_TRAP, /* BAR mmap refused, the VMM traps accesses */
@@ -87,7 +94,8 @@ struct ncg_tuple {
 	__u8 bus;
 	__u8 devfn; /* PCI_DEVFN(): slot 7..3, function 2..0 */
 	__u16 zero; /* keeps the words whole; always 0 */
-	__u64 uid;  /* of the task that maps, in the initial user namespace */
+	__u64 uid;    /* of the task that maps, in the initial user namespace */
+	__u64 cgroup; /* the decider's own: the rules' cgroups that the task is in */
 };
 
 #define NCG_TUPLE_WORDS (sizeof(struct ncg_tuple) / sizeof(__u64))
@@ -115,13 +123,13 @@ struct ncg_pkey {
 
 struct ncg_phead {
 	__u64 generation; /* 1 for the first policy ever loaded, then rising */
-	__u32 mode;       /* enum ncg_mode */
-	__u32 fallback;   /* the `default` line: enum ncg_verdict */
 	__u32 masks;
 	__u32 rules;
+	__u8 mode;         /* enum ncg_mode */
+	__u8 fallback;     /* the `default` line: enum ncg_verdict */
+	__u8 without_hook; /* enum ncg_without_hook */
+	__u8 zero[5];
 	__u8 sha256[NCG_SHA256_LEN]; /* of the policy's text, files in order read */
-	__u32 without_hook; /* enum ncg_without_hook */
-	__u32 zero;
 };
 
 struct ncg_prule {
@@ -129,7 +137,7 @@ struct ncg_prule {
 	__u32 line;
 	__u16 file;
 	__u8 verdict; /* enum ncg_verdict */
-	__u8 zero;
+	__u8 audit;   /* 1: the rule's verdict is recorded, and not acted on */
 };
 
 union ncg_pvalue {
@@ -152,7 +160,7 @@ struct ncg_decision {
 	__u32 mode;    /* enum ncg_mode */
 	__u32 grade;   /* enum ncg_grade */
 	__u32 line;    /* 0 unless reason is RULE */
-	__u32 zero;
+	__u32 audit;   /* 1: the rule says `audit`, so the mode is as good as audit */
 	__u8 sha256[NCG_SHA256_LEN];
 	char file[NCG_PATH_LEN]; /* empty unless reason is RULE */
 };

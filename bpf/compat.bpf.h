@@ -46,15 +46,25 @@ static __always_inline struct bar_place compat_bar_place(__u64 pgoff, __u32 page
 	return place;
 }
 
-/* Host-physical addresses of a BAR (0 to 5), the end inclusive; equal: none. */
+/*
+ * Host-physical addresses of a BAR (0 to 5), the end inclusive; equal where there is
+ * none. Unrolled: v6.8's verifier lets no variable be added to such a pointer.
+ */
 static __always_inline void pci_bar_range(struct pci_dev *pdev, __u32 bar, __u64 *ret_start,
 					  __u64 *ret_end)
 {
-	struct resource *res = (void *)pdev + bpf_core_field_offset(struct pci_dev, resource) +
-			       bar * bpf_core_type_size(struct resource);
+	*ret_start = *ret_end = 0;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < NCG_NO_BAR; i++) {
+		struct resource *res = (void *)pdev +
+				       bpf_core_field_offset(struct pci_dev, resource) +
+				       i * bpf_core_type_size(struct resource);
 
-	*ret_start = BPF_CORE_READ(res, start);
-	*ret_end = BPF_CORE_READ(res, end);
+		if (i != bar)
+			continue;
+		*ret_start = BPF_CORE_READ(res, start);
+		*ret_end = BPF_CORE_READ(res, end);
+	}
 }
 
 /*
@@ -75,6 +85,7 @@ static __always_inline struct bar_place compat_bar_mapped(struct pci_dev *pdev, 
 
 	if (!bpf_core_field_exists(struct vfio_pci_core_device___ncg, vma_list))
 		return compat_bar_place(pgoff, page_shift);
+#pragma clang loop unroll(full)
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
 		__u64 start, end;
 

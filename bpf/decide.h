@@ -53,7 +53,7 @@ static __always_inline void ncg_decide(void *map, const struct ncg_tuple *t,
 	ret_decision->reason = NCG_REASON_NO_POLICY;
 	ret_decision->mode = NCG_MODE_AUDIT;
 	ret_decision->line = 0;
-	ret_decision->zero = 0;
+	ret_decision->audit = 0;
 	__builtin_memset(ret_decision->sha256, 0, sizeof(ret_decision->sha256));
 	__builtin_memset(ret_decision->file, 0, sizeof(ret_decision->file));
 
@@ -103,6 +103,7 @@ static __always_inline void ncg_decide(void *map, const struct ncg_tuple *t,
 	ret_decision->verdict = best->verdict;
 	ret_decision->reason = NCG_REASON_RULE;
 	ret_decision->line = best->line;
+	ret_decision->audit = best->audit;
 
 	__builtin_memset(&key, 0, sizeof(key));
 	key.kind = NCG_PKIND_FILE;

@@ -69,8 +69,7 @@ static __always_inline void fill_pci(struct ncg_pci *ret_pci, struct pci_dev *pd
 	ret_pci->subdevice = BPF_CORE_READ(pdev, subsystem_device);
 	ret_pci->class_code = BPF_CORE_READ(pdev, class);
 	ret_pci->bar = bar;
-	if (bar < NCG_NO_BAR)
-		pci_bar_range(pdev, bar, &start, &end);
+	pci_bar_range(pdev, bar, &start, &end);
 	ret_pci->bar_start = start;
 	ret_pci->bar_size = end > start ? end - start + 1 : 0;
 }

@@ -29,12 +29,17 @@ struct {
 	__type(value, struct ncg_event_decision);
 } scratch SEC(".maps");
 
+/*
+ * Decides for a mapping of length bytes and reports it. Returns the verdict that is
+ * to be acted on: none where it is only recorded.
+ */
 static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
 				    __u32 grade)
 {
 	struct ncg_event_decision *s, *event;
 	struct ncg_tuple tuple = {};
-	__u32 zero = 0, mode, verdict;
+	__u32 zero = 0, verdict;
+	bool acts;
 	void *map;
 
 	s = bpf_map_lookup_elem(&scratch, &zero);
@@ -59,7 +64,7 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	ncg_decide(map, &tuple, &s->decision);
 	s->decision.grade = grade;
 	verdict = s->decision.verdict;
-	mode = s->decision.mode;
+	acts = s->decision.mode == NCG_MODE_ENFORCE && !s->decision.audit;
 
 	s->offset = place.offset;
 	s->length = length;
@@ -77,10 +82,10 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 		__builtin_memcpy(event, s, sizeof(*event));
 		bpf_ringbuf_submit(event, 0);
 	}
-	return mode == NCG_MODE_ENFORCE ? verdict : NCG_VERDICT_NONE;
+	return acts ? verdict : NCG_VERDICT_NONE;
 }
 
-static __always_inline __u64 vma_length(struct vm_area_struct *vma)
+static __always_inline __u64 length_of(struct vm_area_struct *vma)
 {
 	return BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
 }
@@ -94,7 +99,7 @@ int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_ar
 
 	/* The driver's word goes before the offset: it may map by another layout. */
 	place.bar = index;
-	switch (decide(pdev, place, vma_length(vma), NCG_GRADE_HOOK)) {
+	switch (decide(pdev, place, length_of(vma), NCG_GRADE_HOOK)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -120,9 +125,9 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	     unsigned long flags)
 {
 	struct bar_place place = {};
-	__u32 first = 0, last = NCG_NO_BAR - 1;
 	struct pci_dev *pdev;
 	__u64 length = 0;
+	__u32 bars;
 
 	if (!trap_asked)
 		trap_asked = true;
@@ -130,17 +135,13 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	pdev = file ? vfio_pci_device(file) : NULL;
 	if (!pdev)
 		return 0;
-	if (vfio_asked_place(page_shift, &place, &length)) {
-		if (place.bar == NCG_NO_BAR)
-			return 0;
-		first = last = place.bar;
-	}
+	bars = vfio_pci_bars(pdev);
+	if (vfio_asked_place(page_shift, &place, &length))
+		bars &= 1U << place.bar;
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		__u64 start, end;
 		__u32 verdict;
 
-		pci_bar_range(pdev, bar, &start, &end);
-		if (bar < first || bar > last || start == end)
+		if (!(bars & 1U << bar))
 			continue;
 		place.bar = bar;
 		compat_preempt_disable();
@@ -163,6 +164,6 @@ int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct 
 	if (ret == 0)
 		place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);
 	if (place.bar != NCG_NO_BAR)
-		decide(pdev, place, vma_length(vma), NCG_GRADE_NONE);
+		decide(pdev, place, length_of(vma), NCG_GRADE_NONE);
 	return 0;
 }

@@ -38,6 +38,22 @@ static __always_inline struct pci_dev *vfio_pci_device(struct file *file)
 	return (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
 }
 
+/* The BARs that a device has, bit n for BAR n. */
+static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
+{
+	__u32 bars = 0;
+
+#pragma clang loop unroll(full)
+	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
+		__u64 start, end;
+
+		pci_bar_range(pdev, bar, &start, &end);
+		if (start != end)
+			bars |= 1U << bar;
+	}
+	return bars;
+}
+
 /*
  * What the current task asks the kernel to map: security_mmap_file() is called before
  * there is a VMA, and is not told the offset, but both ways to it have the offset in a

@@ -133,9 +133,10 @@ static void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
 
 #include "decide.h"
 
-void ncg_gate_decide(int policy_fd, const struct ncg_tuple *tuple,
+void ncg_gate_decide(int policy_fd, const struct ncg_tuple *tuple, const char *cgroup,
 		     struct ncg_decision *ret_decision)
 {
+	(void)cgroup;
 	struct reader reader = { .fd = current_fd(policy_fd) };
 
 	ncg_decide(reader.fd < 0 ? NULL : &reader, tuple, ret_decision);

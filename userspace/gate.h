@@ -30,9 +30,10 @@ int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phe
 
 /*
  * Decides for a tuple as the programs would, by the policy in force; for status
- * and reports. grade is left as 0.
+ * and reports. cgroup is the path of a task's cgroup, "/" for the root; with NULL
+ * no rule that names one matches. grade is left as 0.
  */
-void ncg_gate_decide(int policy_fd, const struct ncg_tuple *tuple,
+void ncg_gate_decide(int policy_fd, const struct ncg_tuple *tuple, const char *cgroup,
 		     struct ncg_decision *ret_decision);
 
 #endif

@@ -25,15 +25,18 @@
 #include "events.h"
 #include "exit_status.h"
 #include "gate.h"
+#include "hazard_watch.h"
 #include "http.h"
 #include "inventory.h"
 #include "json.h"
+#include "kernel_change.h"
 #include "log.h"
 #include "loop.h"
 #include "mapped.h"
 #include "names.h"
 #include "policy_file.h"
 #include "programs.h"
+#include "verdict.h"
 #include "view.h"
 #include "walk.h"
 
@@ -42,6 +45,7 @@ struct options {
 	const char *audit;
 	const char *listen;
 	const char *control;
+	const char *hazards;
 	bool remove_state;
 	bool verbose;
 };
@@ -54,6 +58,7 @@ struct daemon {
 	struct ncg_inventory *inventory;
 	struct ncg_events *events;
 	struct ncg_walk *walk;
+	struct ncg_hazard_watch *hazards;
 	struct ncg_http *http;
 	struct ncg_control *control;
 	struct ncg_sources sources;
@@ -61,7 +66,7 @@ struct daemon {
 	int timer;
 };
 
-enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL };
+enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL, OPTION_HAZARDS };
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Policy file (/etc/ncgate/policy.conf)", 0 },
@@ -69,6 +74,8 @@ static const struct argp_option option_table[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to serve /metrics (127.0.0.1:9188)", 0 },
 	{ "control", OPTION_CONTROL, "SOCKET", 0,
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
+	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
+	  0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
 	  "Detach all programs, remove the pinned state and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
@@ -96,6 +103,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_CONTROL:
 		options->control = arg;
+		return 0;
+	case OPTION_HAZARDS:
+		options->hazards = arg;
 		return 0;
 	case OPTION_REMOVE_STATE:
 		options->remove_state = true;
@@ -183,10 +193,45 @@ static void count_before_gate(struct daemon *d)
 		ncg_programs_note_before_gate(d->programs, count);
 }
 
+static void decide_bar(void *arg, const struct ncg_device *device, unsigned int bar,
+		       struct ncg_decision *ret_decision)
+{
+	struct daemon *d = arg;
+	struct ncg_tuple tuple = ncg_verdict_tuple(device, bar, NULL);
+
+	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), &tuple, NULL, ret_decision);
+}
+
+/* Holds the policy in force against the hazards of this host; says what is new. */
+static void look_at_hazards(struct daemon *d)
+{
+	struct ncg_phead head = { .fallback = NCG_VERDICT_NONE };
+	struct ncg_hazard_policy policy = { .decide = decide_bar, .arg = d };
+
+	ncg_gate_read(ncg_programs_map(d->programs, "policy"), &head);
+	policy.fallback = head.fallback;
+	policy.enforced = head.mode == NCG_MODE_ENFORCE &&
+			  ncg_programs_grade(d->programs) != NCG_GRADE_NONE;
+	policy.kernel = ncg_kernel_default(NULL, d->sources.change);
+	ncg_hazard_watch_look(d->hazards, NULL, ncg_inventory_devices(d->inventory), &policy,
+			      d->audit);
+}
+
+/* Whether an absent vfio-pci-core has the hook shows once it is loaded. */
+static void look_at_kernel(struct daemon *d)
+{
+	d->sources.change_known = !ncg_kernel_change(&d->sources.change);
+	if (d->sources.change_known)
+		ncg_info("kernel: %s", ncg_kernel_change_text(d->sources.change));
+}
+
 static void attach(struct daemon *d)
 {
-	if (ncg_programs_attach(d->programs))
-		count_before_gate(d);
+	if (!ncg_programs_attach(d->programs))
+		return;
+	count_before_gate(d);
+	look_at_kernel(d);
+	look_at_hazards(d);
 }
 
 static void reload(struct daemon *d)
@@ -210,6 +255,7 @@ static void reload(struct daemon *d)
 	}
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
+	look_at_hazards(d);
 	sd_notify(0, "READY=1");
 }
 
@@ -256,6 +302,7 @@ static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
 
 	/* What has happened before the scrape is in the trail before it is shown. */
 	ncg_events_drain(d->events);
+	look_at_hazards(d);
 	return ncg_view_metrics(&d->sources, ret_text, ret_size);
 }
 
@@ -264,8 +311,10 @@ static json_t *answer(void *arg, const char *request)
 	struct daemon *d = arg;
 
 	ncg_events_drain(d->events);
-	if (!strcmp(request, "status"))
+	if (!strcmp(request, "status")) {
+		look_at_hazards(d);
 		return ncg_view_status(&d->sources);
+	}
 	if (!strcmp(request, "guests"))
 		return ncg_view_guests(&d->sources);
 	if (!strcmp(request, "devices"))
@@ -352,7 +401,10 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (r)
 		return r == -E2BIG ? NCG_EXIT_BAD_INPUT : NCG_EXIT_BPF;
 	ncg_programs_attach(d->programs);
+	look_at_kernel(d);
 
+	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
+		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
 	ncg_walk_open(&d->walk);
 
@@ -361,14 +413,18 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.walk = d->walk,
 		.inventory = d->inventory,
 		.audit = d->audit,
+		.hazards = d->hazards,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit,
 		.policy_loaded = d->sources.policy_loaded,
 		.last_reload_ok = true,
+		.change = d->sources.change,
+		.change_known = d->sources.change_known,
 	};
 	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
 	/* Also for a program that another daemon attached and did not count for. */
 	count_before_gate(d);
+	look_at_hazards(d);
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) ||
@@ -440,6 +496,7 @@ static void release(struct daemon *d)
 {
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
+	ncg_hazard_watch_close(d->hazards);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);
@@ -464,6 +521,7 @@ int main(int argc, char **argv)
 			.audit = "/var/log/ncgate/audit.jsonl",
 			.listen = "127.0.0.1:9188",
 			.control = NCG_CONTROL_PATH,
+			.hazards = NCG_HAZARDS_PATH,
 		},
 		.signals = -1,
 		.timer = -1,

@@ -80,6 +80,9 @@ void ncg_policy_free(struct ncg_policy *policy)
 {
 	if (!policy)
 		return;
+	for (size_t i = 0; i < policy->file_count; i++)
+		free(policy->paths[i]);
+	free(policy->paths);
 	free(policy->files);
 	free(policy->rules);
 	free(policy);
@@ -749,9 +752,13 @@ int ncg_policy_parse_init(const char *name, struct ncg_policy_parser **ret_parse
 	if (!parser->name || !policy)
 		return -ENOMEM;
 	policy->files = calloc(1, sizeof(*policy->files));
-	if (!policy->files)
+	policy->paths = calloc(1, sizeof(*policy->paths));
+	if (!policy->files || !policy->paths)
 		return -ENOMEM;
 	policy->file_count = 1;
+	policy->paths[0] = strdup(name);
+	if (!policy->paths[0])
+		return -ENOMEM;
 	ncg_policy_path_shorten(name, policy->files[0]);
 
 	/* What a policy that says nothing means: nothing changes for anyone. */

@@ -10,6 +10,7 @@
 #ifndef NCGATE_POLICY_H
 #define NCGATE_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "abi.h"
@@ -19,24 +20,20 @@
 #define NCG_POLICY_ERRORS_MAX 100	/* kept; the rest are only counted */
 #define NCG_POLICY_BARS 6
 
-/* What becomes of a denied device where vfio-pci-core has no hook. */
-enum ncg_without_hook {
-	NCG_WITHOUT_HOOK_AUDIT,	/* it is recorded */
-	NCG_WITHOUT_HOOK_TRAP,	/* its BAR mmaps are refused */
-	NCG_WITHOUT_HOOK_NR,
-};
-
 /*
  * One allow or deny line. A device matches when its tuple ANDed with mask is
- * value; the BARs stand apart because a list of them is not one value.
+ * value; BARs and cgroup stand apart: a list of BARs is not one value, and what
+ * number a cgroup has in a tuple is up to the compiler.
  */
 struct ncg_policy_rule {
-	struct ncg_tuple value;	/* within mask; bar is 0 */
-	struct ncg_tuple mask;	/* bar is 0 */
+	struct ncg_tuple value;	/* within mask; bar and cgroup are 0 */
+	struct ncg_tuple mask;	/* bar and cgroup are 0 */
+	const char *cgroup;	/* "/a/b", owned by the policy; NULL: every cgroup */
 	__u32 line;		/* from 1 */
-	__u16 file;		/* index in ncg_policy.files */
+	__u16 file;		/* index in ncg_policy.files and .paths */
 	__u8 verdict;		/* NCG_VERDICT_ALLOW or NCG_VERDICT_DENY */
 	__u8 bars;		/* bit b stands for BAR b; 0: every BAR */
+	bool audit;		/* the verdict is recorded, and not acted on */
 };
 
 struct ncg_policy {
@@ -44,6 +41,7 @@ struct ncg_policy {
 	enum ncg_verdict fallback;	/* the `default` line */
 	enum ncg_without_hook without_hook;
 	char (*files)[NCG_PATH_LEN];	/* as events name them, zero-filled */
+	char **paths;			/* the same files, whole */
 	size_t file_count;
 	struct ncg_policy_rule *rules;	/* in the order written */
 	size_t rule_count;

@@ -163,6 +163,7 @@ static bool rule_add(struct ncg_compiled *compiled, __u32 mask, const struct ncg
 		.line = rule->line,
 		.file = rule->file,
 		.verdict = rule->verdict,
+		.audit = rule->audit,
 	};
 	compiled->rules++;
 	return true;

@@ -122,7 +122,7 @@ static struct ncg_decision decide(const struct ncg_tuple *tuple)
 	struct ncg_decision decision;
 
 	memset(&decision, 0xaa, sizeof(decision));
-	ncg_gate_decide(policy_fd, tuple, &decision);
+	ncg_gate_decide(policy_fd, tuple, NULL, &decision);
 	return decision;
 }
 

@@ -416,7 +416,7 @@ static inline const char *model_differs(const struct model *model, const struct 
 	const char *file = answer.line ? policy->files[0] : no_file;
 
 	if (d->verdict == verdict && d->reason == reason && d->line == answer.line &&
-	    d->mode == mode && d->generation == generation && !d->zero &&
+	    d->mode == mode && d->generation == generation && !d->audit &&
 	    !memcmp(d->file, file, NCG_PATH_LEN) &&
 	    !memcmp(d->sha256, policy->sha256, NCG_SHA256_LEN))
 		return NULL;

@@ -67,7 +67,7 @@ static struct ncg_decision decide(void *map, const struct ncg_tuple *tuple)
 	decision.grade = NCG_GRADE_HOOK;
 	ncg_decide(map, tuple, &decision);
 	assert_int_equal(decision.grade, NCG_GRADE_HOOK);
-	assert_int_equal(decision.zero, 0);
+	assert_int_equal(decision.audit, 0);
 	return decision;
 }
 
@@ -385,6 +385,9 @@ static void test_files_bound(void **state)
 	free(policy->files);
 	policy->files = calloc(NCG_FILES_MAX + 1, sizeof(*policy->files));
 	assert_non_null(policy->files);
+	policy->paths = reallocarray(policy->paths, NCG_FILES_MAX + 1, sizeof(*policy->paths));
+	assert_non_null(policy->paths);
+	memset(policy->paths + 1, 0, NCG_FILES_MAX * sizeof(*policy->paths));
 	policy->file_count = NCG_FILES_MAX;
 	assert_int_equal(ncg_policy_compile(policy, 1, &compiled), 0);
 	assert_int_equal(compiled->count, 1 + NCG_FILES_MAX);
