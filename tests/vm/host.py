@@ -35,9 +35,10 @@ DEVICES = {
     "0000:00:07.0": ("1af4:1110", "ivshmem-plain,memdev=shm1,addr=7"),
 }
 
-# What is plugged in while the host runs, into its root port 0000:00:09.0: another
-# of the first kind. The bridge needs room for its BAR from the start.
-PLUGGED = {"driver": "ivshmem-plain", "memdev": "shm2", "bus": "port", "id": "plugged"}
+# What is plugged in while the host runs, into its root port 0000:00:09.0. A device of
+# conventional PCI would share the port's IOMMU group and take its interrupts from it.
+# The bridge needs room for the BAR from the start.
+PLUGGED = {"driver": "nvme", "serial": "0", "cmb_size_mb": 16, "bus": "slot9", "id": "plugged"}
 PLUG_ROOM = "pci=hpmmioprefsize=32M"
 
 # Debian's kernels for which vfio-pci-core can be rebuilt with the hook.
@@ -149,8 +150,7 @@ class Host:
                        f"mem-path={self.ram},share=on",
             "-object", "memory-backend-ram,id=shm0,size=16M",
             "-object", "memory-backend-ram,id=shm1,size=16M",
-            "-object", "memory-backend-ram,id=shm2,size=16M",
-            "-device", "pcie-root-port,id=port,addr=9,chassis=1,slot=1",
+            "-device", "pcie-root-port,id=slot9,addr=9,chassis=1,slot=1",
             "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", initrd,
             "-append", append,
             "-serial", f"file:{self.console}",
@@ -220,7 +220,7 @@ class Host:
                 continue
             try:
                 data = self.oracle_sock.recv(4096)
-            except BlockingIOError:
+            except (BlockingIOError, ConnectionResetError):
                 continue
             self.requests += data
             while b"\n" in self.requests:

@@ -54,6 +54,9 @@ vfio_load() {
 	modprobe vfio-pci
 }
 
+# Whether the vfio-pci-core that is loaded has the hook.
+hooked() { grep -q ' vfio_pci_uncached_policy\b' /proc/kallsyms; }
+
 # passthrough DEVICE...: binds the devices to vfio-pci.
 passthrough() {
 	local d
@@ -61,6 +64,8 @@ passthrough() {
 	for d in "$@"; do
 		[ -e "/sys/bus/pci/drivers/vfio-pci/$d" ] && continue
 		echo vfio-pci > "/sys/bus/pci/devices/$d/driver_override"
+		[ ! -e "/sys/bus/pci/devices/$d/driver" ] ||
+			echo "$d" > "/sys/bus/pci/devices/$d/driver/unbind"
 		echo "$d" > /sys/bus/pci/drivers_probe
 		[ -e "/sys/bus/pci/drivers/vfio-pci/$d" ] || fail "$d not bound to vfio-pci"
 	done
@@ -73,6 +78,7 @@ vfio_unload() {
 		[ ! -e "$d" ] || echo "${d##*/}" > /sys/bus/pci/drivers/vfio-pci/unbind
 	done
 	modprobe -r vfio-pci
+	modprobe -r vfio-pci-core # on its own where a case loaded it by itself
 	modprobe -r vfio_iommu_type1
 	[ ! -e /sys/module/vfio ] || fail "vfio cannot be unloaded"
 }
