@@ -35,11 +35,12 @@ DEVICES = {
     "0000:00:07.0": ("1af4:1110", "ivshmem-plain,memdev=shm1,addr=7"),
 }
 
-# What is plugged in while the host runs, into its root port 0000:00:09.0. A device of
-# conventional PCI would share the port's IOMMU group and take its interrupts from it.
-# The bridge needs room for the BAR from the start.
+# What is plugged in while the host runs, into its root port. The port needs room for
+# the BAR from the start, and ACS, which Linux turns on too late for it here: without,
+# the two share an IOMMU group, and a guest with the one gets the other's interrupts.
 PLUGGED = {"driver": "nvme", "serial": "0", "cmb_size_mb": 16, "bus": "slot9", "id": "plugged"}
-PLUG_ROOM = "pci=hpmmioprefsize=32M"
+ROOT_PORT = "pcie-root-port,id=slot9,addr=9,chassis=1,slot=1"
+PLUG_READY = "pci=hpmmioprefsize=32M,config_acs=111x1@0000:00:09.0"
 
 # Debian's kernels for which vfio-pci-core can be rebuilt with the hook.
 HOOKED = ("6.12", "6.12-16k", "7.3")
@@ -135,7 +136,7 @@ class Host:
 
         machine = (f"virt,virtualization=on,gic-version={self.gic},"
                    "iommu=smmuv3,memory-backend=ram")
-        append = f"console=ttyAMA0 panic=-1 oops=panic {PLUG_ROOM} {self.append}"
+        append = f"console=ttyAMA0 panic=-1 oops=panic {PLUG_READY} {self.append}"
         if self.gic == "2":
             append += " vfio_iommu_type1.allow_unsafe_interrupts=1"
         argv = [
@@ -150,7 +151,7 @@ class Host:
                        f"mem-path={self.ram},share=on",
             "-object", "memory-backend-ram,id=shm0,size=16M",
             "-object", "memory-backend-ram,id=shm1,size=16M",
-            "-device", "pcie-root-port,id=slot9,addr=9,chassis=1,slot=1",
+            "-device", ROOT_PORT,
             "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", initrd,
             "-append", append,
             "-serial", f"file:{self.console}",
