@@ -22,6 +22,9 @@
  *	1   setup failed		2   wrong usage
  *	3   "mmap failed errno=N": the mmap of a BAR was refused
  *
+ * With --remap there is no guest: {"result":"remapped","count":N} says how often
+ * the BARs were mapped once more.
+ *
  * With --hold the guest spins after that until SIGTERM or SIGINT; "holding"
  * on stdout says that it has got there. Without --hold and without a result
  * there is no time limit here: whoever starts this sets one.
@@ -188,6 +191,8 @@ struct bar {
 	char slot[16];		/* DDDD:BB:DD.F */
 	int index;
 	void *memory;
+	int fd;			/* of the device */
+	uint64_t offset;	/* of the BAR in it */
 	uint64_t size;		/* of the mapping, whole host pages */
 	uint64_t ipa;
 };
@@ -199,6 +204,8 @@ struct options {
 	uint64_t touch_pages, touch_stride;
 	uint64_t store_offset;
 	unsigned int ipa_bits;
+	bool remap;
+	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
 	bool gicv2;
 };
@@ -354,25 +361,47 @@ static int vfio_device(const char *slot)
 	return fd;
 }
 
+/* Maps the BAR at its place in this process. */
+static void vfio_mmap_bar(struct bar *bar)
+{
+	if (mmap(bar->memory, bar->size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, bar->fd, bar->offset) == MAP_FAILED)
+		die(EXIT_MMAP, "%s BAR %d: mmap failed errno=%d (%s)",
+		    bar->slot, bar->index, errno, strerror(errno));
+}
+
 static void vfio_map_bar(struct bar *bar)
 {
 	struct vfio_region_info info = {
 		.argsz = sizeof(info),
 		.index = VFIO_PCI_BAR0_REGION_INDEX + bar->index,
 	};
-	int fd = vfio_device(bar->slot);
 
-	must(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info),
+	bar->fd = vfio_device(bar->slot);
+	must(ioctl(bar->fd, VFIO_DEVICE_GET_REGION_INFO, &info),
 	     "VFIO_DEVICE_GET_REGION_INFO");
 	if (!info.size)
 		die(EXIT_SETUP, "%s has no BAR %d", bar->slot, bar->index);
+	bar->offset = info.offset;
 	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
-	bar->memory = mmap(reserve(bar->size), bar->size,
-			   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			   info.offset);
-	if (bar->memory == MAP_FAILED)
-		die(EXIT_MMAP, "%s BAR %d: mmap failed errno=%d (%s)",
-		    bar->slot, bar->index, errno, strerror(errno));
+	bar->memory = reserve(bar->size);
+	vfio_mmap_bar(bar);
+}
+
+/* Maps every BAR again and again, in place of itself, and runs no guest. */
+static int vfio_remap(struct options *opt)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < opt->bar_count; i++)
+		vfio_map_bar(&opt->bars[i]);
+	while (!asked_to_end && (!opt->remap_count || count < opt->remap_count)) {
+		for (unsigned int i = 0; i < opt->bar_count; i++)
+			vfio_mmap_bar(&opt->bars[i]);
+		count++;
+	}
+	printf("{\"result\":\"remapped\",\"count\":%" PRIu64 "}\n", count);
+	return EXIT_OK;
 }
 
 /* --- the guest's stage 1 ---------------------------------------------- */
@@ -579,6 +608,7 @@ static const char usage[] =
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
+"  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  -name X, -uuid X    ignored: for who looks at the command line\n";
 
@@ -597,7 +627,7 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, GICV2, IGNORED };
+	       STORE, TOUCH_PAGES, TOUCH_STRIDE, GICV2, REMAP, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -606,6 +636,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
@@ -675,6 +706,10 @@ static void parse(int argc, char **argv, struct options *ret)
 		case HOLD:
 			ret->hold = true;
 			break;
+		case REMAP:
+			ret->remap = true;
+			ret->remap_count = number(optarg);
+			break;
 		case GICV2:
 			ret->gicv2 = true;
 			break;
@@ -734,6 +769,10 @@ int main(int argc, char **argv)
 
 	parse(argc, argv, &opt);
 	check_range("RAM", opt.ram_ipa, opt.ram_size, opt.ipa_bits);
+	must(sigaction(SIGTERM, &action, NULL), "sigaction SIGTERM");
+	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
+	if (opt.remap)
+		return vfio_remap(&opt);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
 	run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
@@ -790,7 +829,5 @@ int main(int argc, char **argv)
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,
 		    strerror(errno));
-	must(sigaction(SIGTERM, &action, NULL), "sigaction SIGTERM");
-	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
 	return vcpu_run(vcpu);
 }
