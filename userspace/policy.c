@@ -83,6 +83,8 @@ void ncg_policy_free(struct ncg_policy *policy)
 	for (size_t i = 0; i < policy->file_count; i++)
 		free(policy->paths[i]);
 	free(policy->paths);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		free(policy->rules[i].cgroup);
 	free(policy->files);
 	free(policy->rules);
 	free(policy);

@@ -28,7 +28,7 @@
 struct ncg_policy_rule {
 	struct ncg_tuple value;	/* within mask; bar and cgroup are 0 */
 	struct ncg_tuple mask;	/* bar and cgroup are 0 */
-	const char *cgroup;	/* "/a/b", owned by the policy; NULL: every cgroup */
+	char *cgroup;		/* "/a/b", owned; NULL: every cgroup */
 	__u32 line;		/* from 1 */
 	__u16 file;		/* index in ncg_policy.files and .paths */
 	__u8 verdict;		/* NCG_VERDICT_ALLOW or NCG_VERDICT_DENY */
