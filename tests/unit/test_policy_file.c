@@ -133,7 +133,7 @@ static void test_bad(void **state)
 	assert_null(policy);
 	snprintf(expected, sizeof(expected),
 		 "%s:2:2: 'alow' is not a statement; expected mode, default, without-hook, "
-		 "allow or deny (did you mean 'allow'?)\n", path);
+		 "include, allow or deny (did you mean 'allow'?)\n", path);
 	all = ncg_policy_errors_format(errors);
 	assert_string_equal(all, expected);
 	free(all);
