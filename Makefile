@@ -34,6 +34,10 @@ PREFIX ?= /usr
 DESTDIR ?=
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Where each shell looks by itself; zsh of Debian below /usr and below /usr/local.
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 ifneq ($(V),1)
 Q := @
@@ -44,7 +48,8 @@ LIBS := libbpf libmicrohttpd gnutls jansson libpci libsystemd
 CFLAGS ?= -O2 -g
 # Asked for only when something is compiled.
 ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes \
-	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
+	-D_GNU_SOURCE -DNCG_VERSION='"$(VERSION)"' \
+	-DNCG_DATADIR='"$(DATADIR)"' -Ibpf -Iuserspace -I$(OUT)/bpf \
 	$(shell $(PKG_CONFIG) --cflags $(LIBS)) $(CFLAGS)
 ALL_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS))
 # The programs are for arm64 whatever machine the rest is built for.
@@ -66,8 +71,9 @@ help:
 	@echo 'make demo            the main job on an emulated arm64 host'
 	@echo 'make check           all tests'
 	@echo 'make check-kernel    the patches, DKMS and the kernel with the whole series'
+	@echo 'make kernel          BASE=v6.8 SRC=path: a series and its options into your kernel tree'
 	@echo 'make check-unit      the tests that need no emulated host'
-	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1|series CPU=max GIC=3 CASES='
+	@echo 'make check-vm        KERNEL=6.12|6.12-16k|7.3|6.1|6.1-series|series CPU=max GIC=3 CASES='
 	@echo 'make deb-dkms        build/ncgate-dkms_VERSION_all.deb'
 	@echo 'make bench           what the programs cost, in counted instructions'
 	@echo 'make fuzz            FUZZ_SECONDS=60 for each fuzzer'
@@ -97,6 +103,18 @@ $(OUT)/obj/%.o: userspace/%.c $(wildcard userspace/*.h bpf/abi.h bpf/decide.h) $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# The mains know where data is; another PREFIX= is another place.
+DATADIR := $(PREFIX)/share/ncgate
+
+$(OUT)/datadir: FORCE
+	@mkdir -p $(@D)
+	@[ "$$(cat $@ 2>/dev/null)" = '$(DATADIR)' ] || echo '$(DATADIR)' > $@
+
+$(MAINS:%=$(OUT)/obj/%.o): $(OUT)/datadir
+
+.PHONY: FORCE
+FORCE:
+
 $(OUT)/libncg.a: $(MODULES:%=$(OUT)/obj/%.o)
 	$(call say,AR,$@)
 	@rm -f $@
@@ -120,8 +138,17 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/ncgate-policy.conf.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
+	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf
+	install -D -m 644 packaging/completions/ncgate.bash $(DESTDIR)$(BASHCOMPDIR)/ncgate
+	install -D -m 644 -t $(DESTDIR)$(ZSHCOMPDIR) packaging/completions/_ncgate
+	install -D -m 644 -t $(DESTDIR)$(FISHCOMPDIR) packaging/completions/ncgate.fish
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
 	install -d -m 750 $(DESTDIR)/var/log/ncgate
+
+# A series of kernel-patch/ and a configuration fragment into a kernel source tree.
+.PHONY: kernel
+kernel:
+	@kernel-patch/apply '$(BASE)' '$(SRC)'
 
 .PHONY: clean
 clean:

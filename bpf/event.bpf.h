@@ -75,7 +75,7 @@ static __always_inline void fill_pci(struct ncg_pci *ret_pci, struct pci_dev *pd
 	ret_pci->subdevice = pdev->subsystem_device;
 	ret_pci->class_code = pdev->class;
 	ret_pci->bar = bar;
-	/* Unrolled: such a pointer takes no variable offset. */
+	/* Unrolled: v6.8's verifier lets no variable be added to such a pointer. */
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < NCG_NO_BAR; i++) {
 		if (i != bar)

@@ -27,12 +27,20 @@ arm64:
 	@$(MAKE) -s ARCH=arm64 VMLINUX_BTF=$(ARM64_BTF) all arm64-tools
 
 .PHONY: arm64-tools
-arm64-tools: $(OUT)/bin/minivmm $(OUT)/guest/initrd
+arm64-tools: $(OUT)/bin/minivmm $(OUT)/bin/vfio_pci_uncached_test $(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm: tests/vm/minivmm.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+
+# The series' kselftest, as its mail has it.
+SELFTEST := $(firstword $(wildcard kernel-patch/v6.12/*-selftests-*.patch))
+
+$(OUT)/bin/vfio_pci_uncached_test: $(SELFTEST) tests/vm/selftest
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)tests/vm/selftest $< $(CC) $@
 
 $(OUT)/guest/store: tests/vm/guest/store.c
 	$(call say,CC,$@)
@@ -50,7 +58,7 @@ BPFTESTS := $(basename $(notdir $(wildcard tests/bpf/test_*.c)))
 # A program of a test is none.
 BPFTESTS := $(filter-out %.bpf,$(BPFTESTS))
 
-$(OUT)/tests/%: tests/unit/%.c $(OUT)/libncg.a
+$(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
@@ -75,7 +83,8 @@ native-tests: $(NATIVE_TESTS) $(OUT)/bin/ncgate
 
 check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
-	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py
+	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py \
+		tests/unit/test_completions.py
 
 fuzz:
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
@@ -88,7 +97,7 @@ check: arm64
 	@tests/check $(PARTS)
 
 check-kernel: arm64
-	@tests/check kernel dkms series series-no-fwb series-gicv2 7.3-gicv2
+	@tests/check $(or $(PARTS),--kernel)
 
 demo: arm64
 	@tests/demo

@@ -10,24 +10,42 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "cli_table.h"
+#include "device.h"
 #include "exit_status.h"
+#include "policy.h"
+#include "trail.h"
+#include "verdict.h"
 
+#define NCG_CLI_POLICY_PATH "/etc/ncgate/policy.conf"
+#define NCG_CLI_AUDIT_PATH "/var/log/ncgate/audit.jsonl"
+
+/* One invocation. Options that a command does not take have their default. */
 struct ncg_cli {
 	bool json;
 	bool colours;	     /* of standard output */
 	const char *control; /* the daemon's socket */
+	const char *root;    /* stands for / where the host is looked at; "" */
+	const char *policy;
+	const char *audit;
+	const char *hazards;
+	const char *against; /* NULL: not asked for */
+	struct ncg_mapper mapper;
+	int bar; /* -1: every one */
+	bool bound;
+	char *const *args; /* what is no option, borrowed */
+	size_t arg_count;
 };
 
-/*
- * Each prints a daemon's reply for a human, on standard output. Returns 0 or
- * -ENOMEM; write errors stay for ferror().
- */
-int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply);
-int ncg_cli_print_guests(const struct ncg_cli *cli, const json_t *reply);
-int ncg_cli_print_devices(const struct ncg_cli *cli, const json_t *reply);
-
-/* Prints any document as --json does. Returns 0 or -ENOMEM. */
-int ncg_cli_print_json(const json_t *json);
+/* Commands, for ncgate.c's table; each says on standard error what went wrong. */
+enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_doctor(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_status(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli);
 
 /*
  * Checks policy files: what they resolve to on standard output, what is wrong on
@@ -35,5 +53,61 @@ int ncg_cli_print_json(const json_t *json);
  * is empty when nothing is.
  */
 enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count);
+
+/* ------------------------------------------------------ what commands work from */
+
+/*
+ * Asks the daemon. NCG_EXIT_OK and *ret_reply, the caller's, or the reason on
+ * standard error.
+ */
+enum ncg_exit ncg_cli_ask(const struct ncg_cli *cli, const char *request, json_t **ret_reply);
+
+/* The same, but where no daemon runs, or only root may ask it, *ret_reply is NULL. */
+enum ncg_exit ncg_cli_ask_if_there(const struct ncg_cli *cli, const char *request,
+				   json_t **ret_reply);
+
+/* Loads a policy file, or says why not as `check` does: NCG_EXIT_BAD_INPUT. */
+enum ncg_exit ncg_cli_load_policy(const char *path, struct ncg_policy **ret_policy);
+
+/* The host's PCI devices with their names; the caller frees them. */
+enum ncg_exit ncg_cli_load_devices(const struct ncg_cli *cli, struct ncg_devices **ret_devices);
+
+/*
+ * Whether text names the device: DDDD:BB:DD.F, BB:DD.F in domain 0, or
+ * VENDOR:DEVICE.
+ */
+bool ncg_cli_names_device(const char *text, const struct ncg_device *device);
+
+/* ------------------------------------------------------------------- what is shown */
+
+/* Prints any document as --json does. Returns 0 or -ENOMEM. */
+int ncg_cli_print_json(const json_t *json);
+
+/* Members of a reply: "" and 0 where there is none. */
+const char *ncg_cli_text(const json_t *json, const char *key);
+long long ncg_cli_number(const json_t *json, const char *key);
+bool ncg_cli_is(const json_t *json, const char *key, const char *value);
+
+/* Text that may not be UTF-8, for JSON: what does not fit becomes '?'. */
+json_t *ncg_cli_json_text(const char *text);
+
+enum ncg_colour ncg_cli_verdict_colour(const char *verdict);
+
+/* A cell of bytes, as a person reads them. */
+void ncg_cli_add_bytes(struct ncg_cli_table *table, unsigned long long bytes);
+
+/*
+ * One side of a comparison as JSON: the decision, and whether it was acted on; and
+ * as two cells, verdict and reason. Reasons alone stand in other tables too.
+ */
+json_t *ncg_cli_side(const struct ncg_decision *decision, bool acts);
+void ncg_cli_add_side(struct ncg_cli_table *table, const json_t *side);
+void ncg_cli_add_reason(struct ncg_cli_table *table, const json_t *decision);
+
+/* Says on standard error which lines of the audit trail were skipped. */
+void ncg_cli_tell_trail(const struct ncg_cli *cli, const struct ncg_trail *trail);
+
+/* Says that the result could not be made, and returns NCG_EXIT_NOT_POSSIBLE. */
+enum ncg_exit ncg_cli_fail(int error);
 
 #endif

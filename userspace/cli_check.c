@@ -30,29 +30,12 @@ static_assert(ARRAY_SIZE(without_hook_names) == NCG_WITHOUT_HOOK_NR,
 
 /* ---------------------------------------------------------------------- errors */
 
-/* File names are bytes and JSON is UTF-8: what does not fit becomes '?'. */
-static json_t *json_text(const char *text)
-{
-	ncg_autofree char *copy = NULL;
-	json_t *json = json_string(text);
-
-	if (json)
-		return json;
-	copy = strdup(text);
-	if (!copy)
-		return NULL;
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return json_string(copy);
-}
-
 /* Where there is only a sentence, about the file as a whole. */
 static int add_sentence(json_t *list, const char *file, const char *sentence)
 {
-	json_t *entry = json_pack("{s:o, s:i, s:i, s:s, s:n, s:n, s:o}", "file", json_text(file),
-				  "line", 0, "column", 0, "text", "", "expected", "nearest",
-				  "message", json_text(sentence));
+	json_t *entry = json_pack("{s:o, s:i, s:i, s:s, s:n, s:n, s:o}", "file",
+				  ncg_cli_json_text(file), "line", 0, "column", 0, "text", "",
+				  "expected", "nearest", "message", ncg_cli_json_text(sentence));
 
 	return json_array_append_new(list, entry) ? -ENOMEM : 0;
 }
@@ -64,10 +47,11 @@ static int add_error(json_t *list, const struct ncg_policy_error *error)
 
 	if (!message)
 		return -ENOMEM;
-	entry = json_pack("{s:o, s:I, s:I, s:o, s:s?, s:s?, s:o}", "file", json_text(error->file),
-			  "line", (json_int_t)error->line, "column", (json_int_t)error->column,
-			  "text", json_text(error->text), "expected", error->expected, "nearest",
-			  error->nearest, "message", json_text(message));
+	entry = json_pack("{s:o, s:I, s:I, s:o, s:s?, s:s?, s:o}", "file",
+			  ncg_cli_json_text(error->file), "line", (json_int_t)error->line,
+			  "column", (json_int_t)error->column, "text",
+			  ncg_cli_json_text(error->text), "expected", error->expected, "nearest",
+			  error->nearest, "message", ncg_cli_json_text(message));
 	return json_array_append_new(list, entry) ? -ENOMEM : 0;
 }
 

@@ -16,56 +16,10 @@
 /* The labels of the lines of `status` end here. */
 #define LABEL_WIDTH 10
 
-/* ------------------------------------------------------------ reading a reply */
-
-static const char *text(const json_t *json, const char *key)
-{
-	const char *value = json_string_value(json_object_get(json, key));
-
-	return value ? value : "";
-}
-
-static long long number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static bool is(const json_t *json, const char *key, const char *value)
-{
-	return !strcmp(text(json, key), value);
-}
-
-int ncg_cli_print_json(const json_t *json)
-{
-	/* All ASCII, so that no name in it can steer the terminal. */
-	ncg_autofree char *line = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER |
-						   JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
-
-	if (!line)
-		return -ENOMEM;
-	puts(line);
-	return 0;
-}
-
-static enum ncg_colour verdict_colour(const char *verdict)
-{
-	if (!strcmp(verdict, "allow"))
-		return NCG_COLOUR_GREEN;
-	return strcmp(verdict, "deny") ? NCG_COLOUR_YELLOW : NCG_COLOUR_RED;
-}
-
 /* Normal-NC is what ncgate is about, so it stands out. */
 static enum ncg_colour type_colour(const char *type)
 {
 	return strcmp(type, "normal_nc") ? NCG_COLOUR_NONE : NCG_COLOUR_YELLOW;
-}
-
-static void add_bytes(struct ncg_cli_table *table, unsigned long long bytes)
-{
-	char size[NCG_CLI_BYTES_LEN];
-
-	ncg_cli_format_bytes(bytes, size);
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", size);
 }
 
 /* ---------------------------------------------------------------------- status */
@@ -73,21 +27,32 @@ static void add_bytes(struct ncg_cli_table *table, unsigned long long bytes)
 static const char *grade_meaning(const json_t *reply)
 {
 	const json_t *policy = json_object_get(reply, "policy");
-	bool audit = is(policy, "mode", "audit");
+	bool audit = ncg_cli_is(policy, "mode", "audit");
 
 	if (!json_is_object(policy))
 		return "no policy is loaded, the kernel's own default holds";
-	if (is(reply, "grade", "hook"))
+	if (ncg_cli_is(reply, "grade", "hook"))
 		return audit ? "vfio-pci-core asks ncgate at each BAR mmap; in mode audit "
 			       "decisions are only recorded, and the kernel's own default holds"
 			     : "vfio-pci-core asks ncgate at each BAR mmap; a denied BAR is mapped "
 			       "Device-nGnRE, at full speed";
-	if (is(reply, "grade", "trap"))
+	if (ncg_cli_is(reply, "grade", "trap"))
 		return audit ? "vfio-pci-core has no hook; in mode audit decisions are only "
 			       "recorded, and the kernel's own default holds"
 			     : "vfio-pci-core has no hook; the BAR mmaps of a denied device are "
 			       "refused, so that its accesses trap: safe, and slow";
 	return "decisions are only recorded, the kernel's own default holds";
+}
+
+static const char *change_meaning(const json_t *reply)
+{
+	if (ncg_cli_is(reply, "change", "hook"))
+		return "core change and hook";
+	if (ncg_cli_is(reply, "change", "core"))
+		return "core change only: every vfio-pci BAR that is mapped gets Normal-NC";
+	if (ncg_cli_is(reply, "change", "none"))
+		return "no change: every BAR is mapped Device-nGnRE";
+	return "not known until vfio-pci-core is loaded";
 }
 
 static void print_label(const char *label)
@@ -108,14 +73,14 @@ static void print_policy(const struct ncg_cli *cli, const json_t *policy)
 		print_problem(cli, "none");
 		return;
 	}
-	printf("%s: mode %s, default %s, %lld rule%s\n", text(policy, "file"), text(policy, "mode"),
-	       text(policy, "default"), number(policy, "rules"),
-	       number(policy, "rules") == 1 ? "" : "s");
+	printf("%s: mode %s, default %s, %lld rule%s\n", ncg_cli_text(policy, "file"),
+	       ncg_cli_text(policy, "mode"), ncg_cli_text(policy, "default"),
+	       ncg_cli_number(policy, "rules"), ncg_cli_number(policy, "rules") == 1 ? "" : "s");
 	print_label("");
-	printf("generation %lld, loaded %s\n", number(policy, "generation"),
-	       text(policy, "loaded"));
+	printf("generation %lld, loaded %s\n", ncg_cli_number(policy, "generation"),
+	       ncg_cli_text(policy, "loaded"));
 	print_label("");
-	printf("sha256 %s\n", text(policy, "sha256"));
+	printf("sha256 %s\n", ncg_cli_text(policy, "sha256"));
 	if (json_is_false(json_object_get(policy, "last_reload_ok"))) {
 		print_label("");
 		print_problem(cli, "the last reload was refused; this policy is still in force");
@@ -134,20 +99,20 @@ static int print_programs(const struct ncg_cli *cli, const json_t *programs)
 	const json_t *program;
 
 	json_array_foreach(programs, i, program) {
-		if (is(program, "state", "not-needed"))
+		if (ncg_cli_is(program, "state", "not-needed"))
 			continue;
 		needed++;
-		if (is(program, "state", "attached")) {
+		if (ncg_cli_is(program, "state", "attached")) {
 			attached++;
 			continue;
 		}
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "name"));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "target"));
-		ncg_cli_table_add(table, is(program, "state", "failed") ? NCG_COLOUR_RED
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "name"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "target"));
+		ncg_cli_table_add(table, ncg_cli_is(program, "state", "failed") ? NCG_COLOUR_RED
 									: NCG_COLOUR_YELLOW,
-				  "%s", text(program, "state"));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "error"));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(program, "lost"));
+				  "%s", ncg_cli_text(program, "state"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "error"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "lost"));
 	}
 	print_label("programs");
 	printf("%zu of %zu attached\n", attached, needed);
@@ -190,14 +155,49 @@ static void print_errors(const struct ncg_cli *cli, const char *label, long long
 	print_problem(cli, line);
 }
 
-int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
+static void print_hazards(const struct ncg_cli *cli, const json_t *hazards)
+{
+	const json_t *hazard;
+	size_t i;
+
+	json_array_foreach(hazards, i, hazard) {
+		size_t n = json_array_size(json_object_get(hazard, "contradictions"));
+		char line[256];
+
+		snprintf(line, sizeof(line), "%s: %s is unsafe on this host, and %s",
+			 ncg_cli_text(hazard, "hazard"), ncg_cli_text(hazard, "unsafe"),
+			 n ? "that is not heeded: see `ncgate doctor`" : "that is heeded");
+		print_label(i ? "" : "hazards");
+		if (n)
+			print_problem(cli, line);
+		else
+			puts(line);
+	}
+}
+
+/* Prints the daemon's reply to request, whole as JSON or for a person by print. */
+static enum ncg_exit show(const struct ncg_cli *cli, const char *request,
+			  int (*print)(const struct ncg_cli *cli, const json_t *reply))
+{
+	json_t *reply;
+	enum ncg_exit status = ncg_cli_ask(cli, request, &reply);
+	int r;
+
+	if (status)
+		return status;
+	r = cli->json ? ncg_cli_print_json(reply) : print(cli, reply);
+	json_decref(reply);
+	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
+}
+
+static int print_status(const struct ncg_cli *cli, const json_t *reply)
 {
 	const json_t *audit = json_object_get(reply, "audit");
 	int r;
 
-	ncg_cli_print(stdout, cli->colours, is(reply, "grade", "none") ? NCG_COLOUR_YELLOW
+	ncg_cli_print(stdout, cli->colours, ncg_cli_is(reply, "grade", "none") ? NCG_COLOUR_YELLOW
 								      : NCG_COLOUR_BOLD,
-		      text(reply, "grade"));
+		      ncg_cli_text(reply, "grade"));
 	printf(": %s\n", grade_meaning(reply));
 	print_policy(cli, json_object_get(reply, "policy"));
 	r = print_programs(cli, json_object_get(reply, "programs"));
@@ -205,17 +205,26 @@ int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
 	if (json_is_false(json_object_get(reply, "walk")))
 		print_problem(cli, "unknown: stage-2 tables cannot be read on this host");
 	else
-		printf("%lld\n", number(reply, "guests"));
-	print_errors(cli, "", number(reply, "walk_errors"), "errors in reading stage-2 tables");
+		printf("%lld\n", ncg_cli_number(reply, "guests"));
+	print_errors(cli, "", ncg_cli_number(reply, "walk_errors"),
+		     "errors in reading stage-2 tables");
 	print_counters(cli, reply);
 	print_label("audit");
-	printf("%s: %lld record%s\n", text(audit, "path"), number(audit, "records"),
-	       number(audit, "records") == 1 ? "" : "s");
-	print_errors(cli, "", number(audit, "errors"), "records could not be written");
+	printf("%s: %lld record%s\n", ncg_cli_text(audit, "path"), ncg_cli_number(audit, "records"),
+	       ncg_cli_number(audit, "records") == 1 ? "" : "s");
+	print_errors(cli, "", ncg_cli_number(audit, "errors"), "records could not be written");
+	print_label("kernel");
+	printf("%s\n", change_meaning(reply));
 	print_label("host");
-	printf("ncgated %s, kernel %s, %lld KiB pages\n", text(reply, "version"),
-	       text(reply, "kernel"), number(reply, "page_size") / 1024);
+	printf("ncgated %s, kernel %s, %lld KiB pages\n", ncg_cli_text(reply, "version"),
+	       ncg_cli_text(reply, "kernel"), ncg_cli_number(reply, "page_size") / 1024);
+	print_hazards(cli, json_object_get(reply, "hazards"));
 	return r;
+}
+
+enum ncg_exit ncg_cli_status(const struct ncg_cli *cli)
+{
+	return show(cli, "status", print_status);
 }
 
 /* ---------------------------------------------------------------------- guests */
@@ -223,14 +232,14 @@ int ncg_cli_print_status(const struct ncg_cli *cli, const json_t *reply)
 static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, const char *device,
 			  const char *bar, const char *type, long long bytes)
 {
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "guest"));
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(guest, "name"));
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", number(guest, "pid"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "guest"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "name"));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", ncg_cli_number(guest, "pid"));
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", device);
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", bar);
 	ncg_cli_table_add(table, type_colour(type), "%s", type);
 	if (bytes)
-		add_bytes(table, bytes);
+		ncg_cli_add_bytes(table, bytes);
 	else
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
 }
@@ -243,8 +252,8 @@ static long long sum_of(const json_t *list, const char *type)
 	size_t i;
 
 	json_array_foreach(list, i, entry)
-		if (is(entry, "type", type))
-			sum += number(entry, "bytes");
+		if (ncg_cli_is(entry, "type", type))
+			sum += ncg_cli_number(entry, "bytes");
 	return sum;
 }
 
@@ -274,22 +283,22 @@ static void add_guest(struct ncg_cli_table *table, const json_t *guest)
 		any |= ram > 0;
 	}
 	json_array_foreach(devices, i, entry) {
-		snprintf(where, sizeof(where), "%lld", number(entry, "bar"));
-		add_guest_row(table, guest, text(entry, "device"), where, text(entry, "type"),
-			      number(entry, "bytes"));
+		snprintf(where, sizeof(where), "%lld", ncg_cli_number(entry, "bar"));
+		add_guest_row(table, guest, ncg_cli_text(entry, "device"), where,
+			      ncg_cli_text(entry, "type"), ncg_cli_number(entry, "bytes"));
 		any = true;
 	}
 	json_array_foreach(other, i, entry) {
-		snprintf(where, sizeof(where), "at 0x%.20s", text(entry, "phys"));
-		add_guest_row(table, guest, where, "", text(entry, "type"),
-			      number(entry, "bytes"));
+		snprintf(where, sizeof(where), "at 0x%.20s", ncg_cli_text(entry, "phys"));
+		add_guest_row(table, guest, where, "", ncg_cli_text(entry, "type"),
+			      ncg_cli_number(entry, "bytes"));
 		any = true;
 	}
 	if (!any)
 		add_guest_row(table, guest, "", "", "nothing mapped", 0);
 }
 
-int ncg_cli_print_guests(const struct ncg_cli *cli, const json_t *reply)
+static int print_guests(const struct ncg_cli *cli, const json_t *reply)
 {
 	static const struct ncg_cli_column columns[] = {
 		{ "GUEST", false }, { "NAME", false }, { "PID", true },	   { "DEVICE", false },
@@ -309,93 +318,7 @@ int ncg_cli_print_guests(const struct ncg_cli *cli, const json_t *reply)
 	return ncg_cli_table_print(table, stdout, cli->colours, 0);
 }
 
-/* --------------------------------------------------------------------- devices */
-
-/* "normal_nc (812-4711), device_nGnRE (900-5000)"; the caller frees it. */
-static char *observed(const json_t *guests, bool *ret_normal_nc)
+enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli)
 {
-	char *line = NULL;
-	const json_t *guest;
-	size_t size, i;
-	FILE *out = open_memstream(&line, &size);
-
-	*ret_normal_nc = false;
-	if (!out)
-		return NULL;
-	json_array_foreach(guests, i, guest) {
-		fprintf(out, "%s%s (%s)", i ? ", " : "", text(guest, "type"),
-			text(guest, "guest"));
-		*ret_normal_nc |= is(guest, "type", "normal_nc");
-	}
-	if (fclose(out)) {
-		free(line);
-		return NULL;
-	}
-	return line;
-}
-
-static int add_bar(struct ncg_cli_table *table, const json_t *device, const json_t *bar)
-{
-	const json_t *rule = json_object_get(bar, "rule");
-	ncg_autofree char *seen = NULL;
-	bool normal_nc;
-
-	seen = observed(json_object_get(bar, "guests"), &normal_nc);
-	if (!seen)
-		return -ENOMEM;
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "device"));
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s:%s", text(device, "vendor_id"),
-			  text(device, "device_id"));
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "name"));
-	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(device, "driver"));
-	if (bar) {
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", number(bar, "bar"));
-		add_bytes(table, number(bar, "size"));
-	} else {
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
-	}
-	ncg_cli_table_add(table, verdict_colour(text(bar ? bar : device, "verdict")), "%s",
-			  text(bar ? bar : device, "verdict"));
-	if (rule)
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s:%lld", text(rule, "file"),
-				  number(rule, "line"));
-	else
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", text(bar, "reason"));
-	ncg_cli_table_add(table, normal_nc ? NCG_COLOUR_YELLOW : NCG_COLOUR_NONE, "%s", seen);
-	return 0;
-}
-
-int ncg_cli_print_devices(const struct ncg_cli *cli, const json_t *reply)
-{
-	static const struct ncg_cli_column columns[] = {
-		{ "DEVICE", false },  { "ID", false },	 { "NAME", false },
-		{ "DRIVER", false },  { "BAR", true },	 { "SIZE", true },
-		{ "VERDICT", false }, { "RULE", false }, { "OBSERVED", false },
-	};
-	ncg_autotable struct ncg_cli_table *table =
-		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
-	const json_t *devices = json_object_get(reply, "devices"), *device, *bar;
-	size_t i, b;
-	int r;
-
-	if (!json_array_size(devices)) {
-		puts("no devices: none is bound to a vfio driver");
-		return 0;
-	}
-	json_array_foreach(devices, i, device) {
-		const json_t *bars = json_object_get(device, "bars");
-
-		if (!json_array_size(bars)) {
-			r = add_bar(table, device, NULL);
-			if (r)
-				return r;
-		}
-		json_array_foreach(bars, b, bar) {
-			r = add_bar(table, device, bar);
-			if (r)
-				return r;
-		}
-	}
-	return ncg_cli_table_print(table, stdout, cli->colours, 0);
+	return show(cli, "guests", print_guests);
 }

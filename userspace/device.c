@@ -322,6 +322,13 @@ const struct ncg_device *ncg_devices_find(const struct ncg_devices *devices, uin
 	return bsearch(&key, devices->list, devices->count, sizeof(key), compare_devices);
 }
 
+bool ncg_device_assignable(const struct ncg_device *device)
+{
+	if (strstr(device->driver, "vfio"))
+		return true;
+	return device->iommu_group >= 0 && device->class_code >> 16 != 0x06;
+}
+
 /*
  * libpci reports by callbacks; these three must be set, for pci_init(), which
  * would set them, also looks for ways to reach the hardware and exits where it

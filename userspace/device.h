@@ -86,6 +86,12 @@ NCG_DEFINE_CLEANUP(struct ncg_devices *, ncg_devices_free)
 const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, uint64_t phys,
 					    unsigned int *ret_bar);
 
+/*
+ * Whether a device can be given to a guest: a VFIO driver has it, or it has an
+ * IOMMU group and is no bridge (class 06).
+ */
+bool ncg_device_assignable(const struct ncg_device *device);
+
 /* The device at a slot, or NULL; valid as long as the snapshot. O(log n). */
 const struct ncg_device *ncg_devices_find(const struct ncg_devices *devices, uint32_t domain,
 					  uint8_t bus, uint8_t devfn);

@@ -23,6 +23,28 @@ static const struct ncg_family_desc families[] = {
 		"1 for the grade of enforcement in force: hook, trap or none.",
 		{ "grade" },
 	},
+	[NCG_MF_KERNEL_CHANGE] = {
+		"ncgate_kernel_change", NCG_FAMILY_GAUGE,
+		"1 for what the kernel has of the change: none, core (Normal-NC for every "
+		"vfio-pci device) or hook.",
+		{ "change" },
+	},
+	[NCG_MF_HAZARDS_KNOWN] = {
+		"ncgate_hazards_known", NCG_FAMILY_GAUGE,
+		"Entries of the table of hazards; 0 where it could not be read.",
+		{ NULL },
+	},
+	[NCG_MF_HAZARD] = {
+		"ncgate_hazard", NCG_FAMILY_GAUGE,
+		"A known hazard that this host has, with the memory type that is unsafe; always 1.",
+		{ "hazard", "unsafe" },
+	},
+	[NCG_MF_HAZARD_CONTRADICTIONS] = {
+		"ncgate_hazard_contradictions", NCG_FAMILY_GAUGE,
+		"Verdicts and defaults that give a BAR the memory type that a hazard makes "
+		"unsafe.",
+		{ "hazard" },
+	},
 	[NCG_MF_PROGRAM_ATTACHED] = {
 		"ncgate_program_attached", NCG_FAMILY_GAUGE,
 		"Whether a BPF program is attached (1) or could not be (0).",

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "json.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "names.h"
 
 void ncg_json_sha256_text(const __u8 sha256[NCG_SHA256_LEN], char ret_text[NCG_SHA256_TEXT_LEN])
 {
@@ -23,4 +27,38 @@ json_t *ncg_json_hex(unsigned int digits, __u64 value)
 
 	snprintf(text, sizeof(text), "%0*llx", (int)digits, value);
 	return json_string(text);
+}
+
+json_t *ncg_json_device(const struct ncg_device *d)
+{
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:i}", "device",
+			 d->address, "vendor_id", ncg_json_hex(4, d->vendor), "device_id",
+			 ncg_json_hex(4, d->device), "subsystem_vendor_id",
+			 ncg_json_hex(4, d->subvendor), "subsystem_device_id",
+			 ncg_json_hex(4, d->subdevice), "class", ncg_json_hex(6, d->class_code),
+			 "revision", ncg_json_hex(2, d->revision), "name", d->name, "driver",
+			 d->driver, "iommu_group", (int)d->iommu_group);
+}
+
+json_t *ncg_json_bar(const struct ncg_device *d, unsigned int bar)
+{
+	return json_pack("{s:i, s:o, s:I, s:b}", "bar", (int)bar, "start",
+			 ncg_json_hex(1, d->bars[bar].start), "size",
+			 (json_int_t)d->bars[bar].size, "prefetchable",
+			 (int)d->bars[bar].prefetchable);
+}
+
+int ncg_json_put_decision(json_t *json, const struct ncg_decision *decision)
+{
+	int r = json_object_set_new(json, "verdict",
+				    json_string(ncg_names_verdict(decision->verdict)));
+
+	r |= json_object_set_new(json, "reason", json_string(ncg_names_reason(decision->reason)));
+	if (decision->reason == NCG_REASON_RULE)
+		r |= json_object_set_new(
+			json, "rule",
+			json_pack("{s:s#, s:I}", "file", decision->file,
+				  strnlen(decision->file, sizeof(decision->file)), "line",
+				  (json_int_t)decision->line));
+	return r ? -ENOMEM : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How numbers that people read in hexadecimal are written, in JSON and as text:
- * addresses and ids without a prefix, digests in lower case. Pure.
+ * How things that stand in more than one document are written as JSON, and how
+ * numbers that people read in hexadecimal are: addresses and ids without a prefix,
+ * digests in lower case. Pure.
  */
 #ifndef NCGATE_JSON_H
 #define NCGATE_JSON_H
@@ -9,6 +10,7 @@
 #include <jansson.h>
 
 #include "abi.h"
+#include "device.h"
 
 #define NCG_SHA256_TEXT_LEN (2 * NCG_SHA256_LEN + 1) /* NUL included */
 
@@ -17,5 +19,12 @@ void ncg_json_sha256_text(const __u8 sha256[NCG_SHA256_LEN], char ret_text[NCG_S
 /* Both return a new string, NULL when there is no memory. */
 json_t *ncg_json_sha256(const __u8 sha256[NCG_SHA256_LEN]);
 json_t *ncg_json_hex(unsigned int digits, __u64 value); /* at least so many digits */
+
+/* What a device is, and what one of its BARs is. NULL when there is no memory. */
+json_t *ncg_json_device(const struct ncg_device *device);
+json_t *ncg_json_bar(const struct ncg_device *device, unsigned int bar);
+
+/* Adds verdict, reason and, where a rule decided, that rule. 0 or -ENOMEM. */
+int ncg_json_put_decision(json_t *json, const struct ncg_decision *decision);
 
 #endif

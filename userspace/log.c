@@ -9,12 +9,25 @@
 
 #include <bpf/libbpf.h>
 
+#include "cleanup.h"
+
 /* include/linux/errno.h, not exported to user space. */
 #define KERNEL_ENOTSUPP 524
 
 static enum ncg_log_level log_level = NCG_LOG_INFO;
 static const char *log_program = "ncgate";
 static bool log_journal;
+
+static void emit_line(enum ncg_log_level level, const char *line, int errnum)
+{
+	if (log_journal)
+		fprintf(stderr, "<%d>%s", level, line);
+	else
+		fprintf(stderr, "%s: %s", log_program, line);
+	if (errnum)
+		fprintf(stderr, ": %s (%s)", strerror(errnum), ncg_log_errno_name(errnum));
+	fputc('\n', stderr);
+}
 
 static void emit(enum ncg_log_level level, const char *format, va_list args, int errnum)
 {
@@ -24,19 +37,25 @@ static void emit(enum ncg_log_level level, const char *format, va_list args, int
 		return;
 	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = '\0';
-	if (log_journal)
-		fprintf(stderr, "<%d>%s", level, text);
-	else
-		fprintf(stderr, "%s: %s", log_program, text);
-	if (errnum)
-		fprintf(stderr, ": %s (%s)", strerror(errnum), ncg_log_errno_name(errnum));
-	fputc('\n', stderr);
+	emit_line(level, text, errnum);
 }
 
+/* The verifier's log is one message of many lines, and its end says what is wrong. */
 static int from_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN)
-		emit(NCG_LOG_DEBUG, format, args, 0);
+	ncg_autofree char *text = NULL;
+	char *rest, *line;
+
+	if (level != LIBBPF_WARN || log_level < NCG_LOG_DEBUG)
+		return 0;
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return 0;
+	}
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			emit_line(NCG_LOG_DEBUG, line, 0);
 	return 0;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ncgate, the operator's command: asks the daemon and checks policies. It changes
- * nothing and owns nothing. Results go to standard output, everything else to
+ * ncgate, the operator's command: asks the daemon, looks at the host and works on
+ * policies. It changes nothing and owns nothing; this file is its command line, the
+ * commands are in cli_*.c. Results go to standard output, everything else to
  * standard error; exit_status.h says what the exit status means.
  */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "control.h"
+#include "hazards.h"
 #include "log.h"
 
 #define EXIT_STATUS                                                                \
@@ -23,67 +26,193 @@
 /* What follows \v, argp prints below the options. */
 #define BELOW "\v"
 
+/* Which options a command takes, besides --json. */
+enum {
+	TAKES_CONTROL = 1 << 0,
+	TAKES_POLICY = 1 << 1,
+	TAKES_AUDIT = 1 << 2,
+	TAKES_HAZARDS = 1 << 3,
+	TAKES_AGAINST = 1 << 4,
+	TAKES_BAR = 1 << 5,
+	TAKES_MAPPER = 1 << 6,
+	TAKES_BOUND = 1 << 7,
+	TAKES_ROOT = 1 << 8,
+};
+
 struct command {
 	const char *name;
 	const char *help; /* in the list of commands */
 	const char *doc;
 	const char *args_doc; /* NULL: it takes no arguments */
-	/* Commands that show a reply of the daemon: */
-	const char *request;
-	int (*print)(const struct ncg_cli *cli, const json_t *reply);
+	const char *needs;    /* what the first argument is; NULL: it needs none */
+	unsigned int max_args;
+	unsigned int takes;
+	enum ncg_exit (*run)(const struct ncg_cli *cli);
 };
+
+#define ANY_NUMBER UINT_MAX
 
 static const struct command commands[] = {
 	{ "status", "what is enforced, and whether all is well",
 	  "Show the grade of enforcement, the policy in force, what is not attached and what "
 	  "was counted." BELOW EXIT_STATUS,
-	  NULL, "status", ncg_cli_print_status },
+	  NULL, NULL, 0, TAKES_CONTROL, ncg_cli_status },
 	{ "guests", "which guest maps what, with which memory type",
 	  "Show what every guest's stage-2 tables hold, by device, BAR and memory type."
 	  BELOW EXIT_STATUS,
-	  NULL, "guests", ncg_cli_print_guests },
-	{ "devices", "the verdict for each device, and what is observed",
-	  "Show each passthrough device's BARs, the policy's verdict with its rule, and the "
-	  "memory types that guests have." BELOW EXIT_STATUS,
-	  NULL, "devices", ncg_cli_print_devices },
+	  NULL, NULL, 0, TAKES_CONTROL, ncg_cli_guests },
+	{ "devices", "every device that a guest can have, verdict and use",
+	  "Show the BARs of every device that can be passed to a guest (or of those named by "
+	  "slot or VENDOR:DEVICE), the policy's verdict with its rule, and the memory types "
+	  "that guests have. Without ncgated the verdicts are the policy file's and nothing is "
+	  "observed." BELOW EXIT_STATUS,
+	  "[DEVICE...]", NULL, ANY_NUMBER, TAKES_CONTROL | TAKES_POLICY | TAKES_BOUND | TAKES_ROOT,
+	  ncg_cli_devices },
 	{ "check", "check policy files and show what they resolve to",
 	  "Check policy files as ncgated would read them, and show what they resolve to. "
 	  "Needs no daemon. Errors go to standard error; with --json they are an array on "
-	  "standard output." BELOW EXIT_STATUS,
-	  "FILE...", NULL, NULL },
+	  "standard output. With --against, show instead which devices of this host have "
+	  "another verdict under the one FILE than under OLD." BELOW EXIT_STATUS,
+	  "FILE...", "the policy to check", ANY_NUMBER, TAKES_AGAINST | TAKES_MAPPER | TAKES_ROOT,
+	  ncg_cli_check_command },
+	{ "explain", "why a device gets its verdict",
+	  "Show the verdict on a device's BARs, the rule that decides, and every rule before "
+	  "it with what keeps it from matching. DEVICE is a slot or VENDOR:DEVICE, which need "
+	  "not be in this host." BELOW EXIT_STATUS,
+	  "DEVICE", "the device to explain", 1,
+	  TAKES_POLICY | TAKES_BAR | TAKES_MAPPER | TAKES_ROOT, ncg_cli_explain },
+	{ "replay", "what a policy would have decided so far",
+	  "Decide every recorded decision again by the policy FILE, and show what would have "
+	  "differed." BELOW EXIT_STATUS,
+	  "FILE", "the policy to try", 1, TAKES_AUDIT, ncg_cli_replay },
+	{ "suggest", "allow lines from what guests have used",
+	  "Print allow lines for the BARs that guests had as Normal-NC, by the audit trail and "
+	  "by what is observed now, as text for policy.conf." BELOW EXIT_STATUS,
+	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_AUDIT | TAKES_ROOT,
+	  ncg_cli_suggest },
+	{ "doctor", "what this host has, lacks and endangers",
+	  "Show everything that ncgate needs of the host, what is missing and what follows "
+	  "from it, and the known hazards of its parts." BELOW EXIT_STATUS,
+	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_HAZARDS | TAKES_ROOT,
+	  ncg_cli_doctor },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
-#define NAMES "status, guests, devices or check"
-
 struct invocation {
 	struct ncg_cli cli;
 	const struct command *command;
-	char **files; /* of check: the rest of the arguments, borrowed */
-	size_t file_count;
 };
 
-enum { OPTION_CONTROL = 256, OPTION_JSON };
-
-static const struct argp_option option_table[] = {
-	{ "control", OPTION_CONTROL, "PATH", 0, "Socket of ncgated (" NCG_CONTROL_PATH ")", 0 },
-	{ "json", OPTION_JSON, NULL, 0, "Print JSON, with exact numbers", 0 },
-	{ 0 },
+enum {
+	OPTION_CONTROL = 256, OPTION_JSON, OPTION_POLICY, OPTION_AUDIT, OPTION_HAZARDS,
+	OPTION_AGAINST, OPTION_BAR, OPTION_UID, OPTION_CGROUP, OPTION_BOUND, OPTION_ROOT,
 };
+
+static const struct {
+	unsigned int takes; /* 0: every command */
+	struct argp_option option;
+} options[] = {
+	{ 0, { "json", OPTION_JSON, NULL, 0, "Print JSON, with exact numbers", 0 } },
+	{ TAKES_CONTROL,
+	  { "control", OPTION_CONTROL, "PATH", 0, "Socket of ncgated (" NCG_CONTROL_PATH ")", 0 } },
+	{ TAKES_POLICY,
+	  { "policy", OPTION_POLICY, "FILE", 0, "Policy file (" NCG_CLI_POLICY_PATH ")", 0 } },
+	{ TAKES_AUDIT,
+	  { "audit", OPTION_AUDIT, "FILE", 0, "Audit trail (" NCG_CLI_AUDIT_PATH ")", 0 } },
+	{ TAKES_HAZARDS,
+	  { "hazards", OPTION_HAZARDS, "FILE", 0, "Table of hazards (" NCG_HAZARDS_PATH ")", 0 } },
+	{ TAKES_AGAINST,
+	  { "against", OPTION_AGAINST, "OLD", 0, "The policy to compare with", 0 } },
+	{ TAKES_BAR, { "bar", OPTION_BAR, "N", 0, "This BAR alone, 0 to 5", 0 } },
+	{ TAKES_MAPPER,
+	  { "uid", OPTION_UID, "N", 0, "User of the process that maps (0)", 0 } },
+	{ TAKES_MAPPER,
+	  { "cgroup", OPTION_CGROUP, "PATH", 0, "Its cgroup, below /sys/fs/cgroup", 0 } },
+	{ TAKES_BOUND,
+	  { "bound", OPTION_BOUND, NULL, 0, "Only what is bound to VFIO or in a guest", 0 } },
+	/* For tests, and to look at what was collected from another host. */
+	{ TAKES_ROOT,
+	  { "root", OPTION_ROOT, "DIR", OPTION_HIDDEN, "Look for /sys and /proc there", 0 } },
+};
+
+#define OPTIONS (sizeof(options) / sizeof(*options))
 
 const char *argp_program_version = "ncgate " NCG_VERSION;
 
+/* "status, guests or check", for messages. The caller frees it. */
+static char *list_commands(void)
+{
+	char *list = NULL;
+	size_t size;
+	FILE *out = open_memstream(&list, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "%s%s", !i ? "" : i + 1 < COMMANDS ? ", " : " or ", commands[i].name);
+	if (fclose(out)) {
+		free(list);
+		return NULL;
+	}
+	return list;
+}
+
 /* ------------------------------------------------------------------- arguments */
 
-static error_t parse_shared(int key, char *arg, struct invocation *invocation)
+static unsigned long number_of(struct argp_state *state, const char *option, const char *text,
+			       unsigned long max)
 {
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value > max)
+		argp_error(state, "--%s: '%s' is not a number from 0 to %lu", option, text, max);
+	return value;
+}
+
+static error_t parse_shared(int key, char *arg, struct argp_state *state,
+			    struct invocation *invocation)
+{
+	struct ncg_cli *cli = &invocation->cli;
+
 	switch (key) {
 	case OPTION_CONTROL:
-		invocation->cli.control = arg;
+		cli->control = arg;
 		return 0;
 	case OPTION_JSON:
-		invocation->cli.json = true;
+		cli->json = true;
+		return 0;
+	case OPTION_POLICY:
+		cli->policy = arg;
+		return 0;
+	case OPTION_AUDIT:
+		cli->audit = arg;
+		return 0;
+	case OPTION_HAZARDS:
+		cli->hazards = arg;
+		return 0;
+	case OPTION_AGAINST:
+		cli->against = arg;
+		return 0;
+	case OPTION_BAR:
+		cli->bar = number_of(state, "bar", arg, NCG_DEVICE_BARS - 1);
+		return 0;
+	case OPTION_UID:
+		cli->mapper.uid = number_of(state, "uid", arg, UINT32_MAX - 1);
+		return 0;
+	case OPTION_CGROUP:
+		if (*arg != '/')
+			argp_error(state, "--cgroup: '%s' does not begin with /", arg);
+		cli->mapper.cgroup = arg;
+		return 0;
+	case OPTION_BOUND:
+		cli->bound = true;
+		return 0;
+	case OPTION_ROOT:
+		cli->root = arg;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -93,24 +222,29 @@ static error_t parse_shared(int key, char *arg, struct invocation *invocation)
 static error_t parse_command_option(int key, char *arg, struct argp_state *state)
 {
 	struct invocation *invocation = state->input;
+	const struct command *command = invocation->command;
 
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (!invocation->command->args_doc)
+		if (!command->args_doc)
 			argp_error(state, "'%s' is too much: %s takes no arguments", arg,
-				   invocation->command->name);
+				   command->name);
 		return ARGP_ERR_UNKNOWN; /* all of them come at once, below */
 	case ARGP_KEY_ARGS:
-		invocation->files = state->argv + state->next;
-		invocation->file_count = state->argc - state->next;
+		invocation->cli.args = state->argv + state->next;
+		invocation->cli.arg_count = state->argc - state->next;
+		if (invocation->cli.arg_count > command->max_args)
+			argp_error(state, "'%s' is too much: %s takes one %s",
+				   invocation->cli.args[command->max_args], command->name,
+				   command->args_doc);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		if (invocation->command->args_doc)
-			argp_error(state, "%s needs %s: the policy to check",
-				   invocation->command->name, invocation->command->args_doc);
+		if (command->needs)
+			argp_error(state, "%s needs %s: %s", command->name, command->args_doc,
+				   command->needs);
 		return 0;
 	default:
-		return parse_shared(key, arg, invocation);
+		return parse_shared(key, arg, state, invocation);
 	}
 }
 
@@ -118,19 +252,27 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 static void parse_command(struct argp_state *state, const char *name)
 {
 	struct invocation *invocation = state->input;
-	ncg_autofree char *full_name = NULL;
-	struct argp argp = { option_table, parse_command_option, NULL, NULL, NULL, NULL, NULL };
+	ncg_autofree char *full_name = NULL, *known = NULL;
+	struct argp_option own[OPTIONS + 1] = {};
+	struct argp argp = { own, parse_command_option, NULL, NULL, NULL, NULL, NULL };
 	char **argv = state->argv + state->next - 1;
+	size_t count = 0;
 
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(commands[i].name, name))
 			invocation->command = &commands[i];
-	if (!invocation->command)
-		argp_error(state, "'%s' is not a command; expected " NAMES, name);
+	if (!invocation->command) {
+		known = list_commands();
+		argp_error(state, "'%s' is not a command; expected %s", name, known ? known : "");
+		return;
+	}
 	if (asprintf(&full_name, "ncgate %s", name) < 0) {
 		full_name = NULL;
 		argp_failure(state, NCG_EXIT_NOT_POSSIBLE, ENOMEM, "no memory");
 	}
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (!options[i].takes || options[i].takes & invocation->command->takes)
+			own[count++] = options[i].option;
 	argp.doc = invocation->command->doc;
 	argp.args_doc = invocation->command->args_doc;
 	argv[0] = full_name; /* for its messages */
@@ -141,15 +283,18 @@ static void parse_command(struct argp_state *state, const char *name)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
+	ncg_autofree char *known = NULL;
+
 	switch (key) {
 	case ARGP_KEY_ARG:
 		parse_command(state, arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command given; expected " NAMES);
+		known = list_commands();
+		argp_error(state, "no command given; expected %s", known ? known : "");
 		return 0;
 	default:
-		return parse_shared(key, arg, state->input);
+		return parse_shared(key, arg, state, state->input);
 	}
 }
 
@@ -162,7 +307,7 @@ static char *make_doc(void)
 
 	if (!out)
 		return NULL;
-	fputs("Show which memory types KVM guests have on passthrough devices, and check the "
+	fputs("Show which memory types KVM guests have on passthrough devices, and work on the "
 	      "policy that decides it." BELOW "Commands (each has its own --help):\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
@@ -174,7 +319,7 @@ static char *make_doc(void)
 	return doc;
 }
 
-/* -------------------------------------------------------------------- commands */
+/* ------------------------------------------------------------------------- main */
 
 static bool wants_colours(void)
 {
@@ -185,52 +330,22 @@ static bool wants_colours(void)
 	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb");
 }
 
-static enum ncg_exit no_reply(const char *path, int error)
-{
-	if (error == -ENOENT || error == -ECONNREFUSED)
-		ncg_log_error(0, "ncgated does not run: nothing answers at %s", path);
-	else if (error == -EACCES || error == -EPERM)
-		ncg_log_error(0, "only root may ask ncgated: %s may not be opened", path);
-	else if (error == -ETIMEDOUT)
-		ncg_log_error(0, "ncgated at %s did not answer in time", path);
-	else if (error == -EBADMSG)
-		ncg_log_error(0, "what answers at %s is not ncgated: the reply is not JSON", path);
-	else if (error == -ECONNRESET)
-		ncg_log_error(0, "ncgated at %s hung up without an answer; its log says why", path);
-	else
-		ncg_log_error(error, "ncgated cannot be asked at %s", path);
-	return NCG_EXIT_NOT_POSSIBLE;
-}
-
-static enum ncg_exit show(const struct ncg_cli *cli, const struct command *command)
-{
-	const char *error;
-	json_t *reply;
-	int r;
-
-	r = ncg_control_ask(cli->control, command->request, &reply);
-	if (r)
-		return no_reply(cli->control, r);
-	error = json_string_value(json_object_get(reply, "error"));
-	if (error) {
-		ncg_log_error(0, "ncgated: %s", error);
-		json_decref(reply);
-		return NCG_EXIT_NOT_POSSIBLE;
-	}
-	r = cli->json ? ncg_cli_print_json(reply) : command->print(cli, reply);
-	json_decref(reply);
-	if (r) {
-		ncg_log_error(r, "the reply cannot be shown");
-		return NCG_EXIT_NOT_POSSIBLE;
-	}
-	return NCG_EXIT_OK;
-}
-
 int main(int argc, char **argv)
 {
-	struct invocation invocation = { .cli.control = NCG_CONTROL_PATH };
+	struct invocation invocation = {
+		.cli = {
+			.control = NCG_CONTROL_PATH,
+			.root = "",
+			.policy = NCG_CLI_POLICY_PATH,
+			.audit = NCG_CLI_AUDIT_PATH,
+			.hazards = NCG_HAZARDS_PATH,
+			.bar = -1,
+		},
+	};
+	/* Before the command: what was there before commands had options of their own. */
+	const struct argp_option shared[] = { options[0].option, options[1].option, { 0 } };
 	ncg_autofree char *doc = make_doc();
-	const struct argp argp = { option_table, parse_option, "COMMAND [ARG...]", doc,
+	const struct argp argp = { shared, parse_option, "COMMAND [ARG...]", doc,
 				   NULL, NULL, NULL };
 	enum ncg_exit status;
 
@@ -240,10 +355,7 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &invocation);
 	invocation.cli.colours = wants_colours();
 
-	if (invocation.command->request)
-		status = show(&invocation.cli, invocation.command);
-	else
-		status = ncg_cli_check(&invocation.cli, invocation.files, invocation.file_count);
+	status = invocation.command->run(&invocation.cli);
 	/* A full disk must not look like a short, good result. */
 	if (fflush(stdout) || ferror(stdout)) {
 		ncg_log_error(-errno, "the result cannot be written");

@@ -25,14 +25,17 @@
 #include "events.h"
 #include "exit_status.h"
 #include "gate.h"
+#include "hazard_watch.h"
 #include "http.h"
 #include "inventory.h"
 #include "json.h"
+#include "kernel_change.h"
 #include "log.h"
 #include "loop.h"
 #include "names.h"
 #include "policy_file.h"
 #include "programs.h"
+#include "verdict.h"
 #include "view.h"
 #include "walk.h"
 
@@ -41,6 +44,7 @@ struct options {
 	const char *audit;
 	const char *listen;
 	const char *control;
+	const char *hazards;
 	bool remove_state;
 	bool verbose;
 };
@@ -53,6 +57,7 @@ struct daemon {
 	struct ncg_inventory *inventory;
 	struct ncg_events *events;
 	struct ncg_walk *walk;
+	struct ncg_hazard_watch *hazards;
 	struct ncg_http *http;
 	struct ncg_control *control;
 	struct ncg_sources sources;
@@ -60,7 +65,7 @@ struct daemon {
 	int timer;
 };
 
-enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL };
+enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL, OPTION_HAZARDS };
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Policy file (/etc/ncgate/policy.conf)", 0 },
@@ -68,6 +73,8 @@ static const struct argp_option option_table[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to serve /metrics (127.0.0.1:9188)", 0 },
 	{ "control", OPTION_CONTROL, "SOCKET", 0,
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
+	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
+	  0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
 	  "Detach all programs, remove the pinned state and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
@@ -95,6 +102,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_CONTROL:
 		options->control = arg;
+		return 0;
+	case OPTION_HAZARDS:
+		options->hazards = arg;
 		return 0;
 	case OPTION_REMOVE_STATE:
 		options->remove_state = true;
@@ -160,6 +170,30 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	return 0;
 }
 
+static void decide_bar(void *arg, const struct ncg_device *device, unsigned int bar,
+		       struct ncg_decision *ret_decision)
+{
+	struct daemon *d = arg;
+	struct ncg_tuple tuple = ncg_verdict_tuple(device, bar, NULL);
+
+	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), &tuple, NULL, ret_decision);
+}
+
+/* Holds the policy in force against the hazards of this host; says what is new. */
+static void look_at_hazards(struct daemon *d)
+{
+	struct ncg_phead head = { .fallback = NCG_VERDICT_NONE };
+	struct ncg_hazard_policy policy = { .decide = decide_bar, .arg = d };
+
+	ncg_gate_read(ncg_programs_map(d->programs, "policy"), &head);
+	policy.fallback = head.fallback;
+	policy.enforced = head.mode == NCG_MODE_ENFORCE &&
+			  ncg_programs_grade(d->programs) != NCG_GRADE_NONE;
+	policy.kernel = ncg_kernel_default(NULL, d->sources.change);
+	ncg_hazard_watch_look(d->hazards, NULL, ncg_inventory_devices(d->inventory), &policy,
+			      d->audit);
+}
+
 static void reload(struct daemon *d)
 {
 	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
@@ -179,10 +213,19 @@ static void reload(struct daemon *d)
 	}
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
+	look_at_hazards(d);
 	sd_notify(0, "READY=1");
 }
 
 /* ------------------------------------------------------------------ callbacks */
+
+/* Whether an absent vfio-pci-core has the hook shows once it is loaded. */
+static void look_at_kernel(struct daemon *d)
+{
+	d->sources.change_known = !ncg_kernel_change(&d->sources.change);
+	if (d->sources.change_known)
+		ncg_info("kernel: %s", ncg_kernel_change_text(d->sources.change));
+}
 
 static void on_signal(void *arg, uint32_t ready)
 {
@@ -206,7 +249,10 @@ static void on_timer(void *arg, uint32_t ready)
 	(void)ready;
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
-	ncg_programs_attach(d->programs);
+	if (ncg_programs_attach(d->programs)) {
+		look_at_kernel(d);
+		look_at_hazards(d);
+	}
 	ncg_events_drain(d->events);
 	ncg_events_settle(d->events);
 }
@@ -225,6 +271,7 @@ static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
 
 	/* What has happened before the scrape is in the trail before it is shown. */
 	ncg_events_drain(d->events);
+	look_at_hazards(d);
 	return ncg_view_metrics(&d->sources, ret_text, ret_size);
 }
 
@@ -233,8 +280,10 @@ static json_t *answer(void *arg, const char *request)
 	struct daemon *d = arg;
 
 	ncg_events_drain(d->events);
-	if (!strcmp(request, "status"))
+	if (!strcmp(request, "status")) {
+		look_at_hazards(d);
 		return ncg_view_status(&d->sources);
+	}
 	if (!strcmp(request, "guests"))
 		return ncg_view_guests(&d->sources);
 	if (!strcmp(request, "devices"))
@@ -321,7 +370,10 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (r)
 		return r == -E2BIG ? NCG_EXIT_BAD_INPUT : NCG_EXIT_BPF;
 	ncg_programs_attach(d->programs);
+	look_at_kernel(d);
 
+	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
+		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
 	ncg_walk_open(&d->walk);
 
@@ -330,12 +382,16 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.walk = d->walk,
 		.inventory = d->inventory,
 		.audit = d->audit,
+		.hazards = d->hazards,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit,
 		.policy_loaded = d->sources.policy_loaded,
 		.last_reload_ok = true,
+		.change = d->sources.change,
+		.change_known = d->sources.change_known,
 	};
 	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
+	look_at_hazards(d);
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) ||
@@ -407,6 +463,7 @@ static void release(struct daemon *d)
 {
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
+	ncg_hazard_watch_close(d->hazards);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);
@@ -431,6 +488,7 @@ int main(int argc, char **argv)
 			.audit = "/var/log/ncgate/audit.jsonl",
 			.listen = "127.0.0.1:9188",
 			.control = NCG_CONTROL_PATH,
+			.hazards = NCG_HAZARDS_PATH,
 		},
 		.signals = -1,
 		.timer = -1,

@@ -327,6 +327,10 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 		return ncg_log_error(r, "metrics cannot be made");
 
 	ncg_exposition_u64(e, NCG_MF_BUILD_INFO, 1, NCG_LABELS(NCG_VERSION));
+	for (enum ncg_change c = 0; sources->change_known && c < NCG_CHANGE_NR; c++)
+		ncg_exposition_u64(e, NCG_MF_KERNEL_CHANGE, c == sources->change,
+				   NCG_LABELS(ncg_kernel_change_name(c)));
+	ncg_hazard_watch_metrics(sources->hazards, e);
 	for (enum ncg_grade g = 0; g < NCG_GRADE_NR; g++)
 		ncg_exposition_u64(e, NCG_MF_ENFORCEMENT_GRADE, g == grade,
 				   NCG_LABELS(ncg_names_grade(g)));
@@ -423,8 +427,13 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "page_size", json_integer(sysconf(_SC_PAGESIZE)));
 	json_object_set_new(status, "grade",
 			    json_string(ncg_names_grade(ncg_programs_grade(sources->programs))));
+	json_object_set_new(status, "change",
+			    sources->change_known ?
+				    json_string(ncg_kernel_change_name(sources->change)) :
+				    json_null());
 	json_object_set_new(status, "policy", policy_json(sources));
 	json_object_set_new(status, "programs", programs_json(sources->programs));
+	json_object_set_new(status, "hazards", ncg_hazard_watch_json(sources->hazards));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));
 	json_object_set_new(status, "guests", json_integer(view.count));
 	json_object_set_new(status, "counters", sums);
@@ -514,7 +523,7 @@ json_t *ncg_view_guests(const struct ncg_sources *sources)
 static json_t *bar_json(const struct ncg_sources *sources, const struct view *view,
 			const struct ncg_device *d, unsigned int bar)
 {
-	json_t *json = json_object(), *guests = json_array();
+	json_t *json = ncg_json_bar(d, bar), *guests = json_array();
 	struct ncg_decision decision;
 
 	decide_bar(sources, d, bar, &decision);
@@ -534,17 +543,7 @@ static json_t *bar_json(const struct ncg_sources *sources, const struct view *vi
 						(json_int_t)use->bytes[type]));
 		}
 	}
-	json_object_set_new(json, "bar", json_integer(bar));
-	json_object_set_new(json, "start", ncg_json_hex(1, d->bars[bar].start));
-	json_object_set_new(json, "size", json_integer(d->bars[bar].size));
-	json_object_set_new(json, "prefetchable", json_boolean(d->bars[bar].prefetchable));
-	json_object_set_new(json, "verdict", json_string(ncg_names_verdict(decision.verdict)));
-	json_object_set_new(json, "reason", json_string(ncg_names_reason(decision.reason)));
-	if (decision.reason == NCG_REASON_RULE)
-		json_object_set_new(json, "rule",
-				    json_pack("{s:s#, s:I}", "file", decision.file,
-					      strnlen(decision.file, sizeof(decision.file)), "line",
-					      (json_int_t)decision.line));
+	ncg_json_put_decision(json, &decision);
 	json_object_set_new(json, "guests", guests);
 	return json;
 }
@@ -552,21 +551,11 @@ static json_t *bar_json(const struct ncg_sources *sources, const struct view *vi
 static json_t *device_json(const struct ncg_sources *sources, const struct view *view,
 			   const struct ncg_device *d)
 {
-	json_t *json = json_object(), *bars = json_array();
+	json_t *json = ncg_json_device(d), *bars = json_array();
 
 	for (unsigned int bar = 0; bar < NCG_DEVICE_BARS; bar++)
 		if (d->bars[bar].size && d->bars[bar].memory)
 			json_array_append_new(bars, bar_json(sources, view, d, bar));
-	json_object_set_new(json, "device", json_string(d->address));
-	json_object_set_new(json, "vendor_id", ncg_json_hex(4, d->vendor));
-	json_object_set_new(json, "device_id", ncg_json_hex(4, d->device));
-	json_object_set_new(json, "subsystem_vendor_id", ncg_json_hex(4, d->subvendor));
-	json_object_set_new(json, "subsystem_device_id", ncg_json_hex(4, d->subdevice));
-	json_object_set_new(json, "class", ncg_json_hex(6, d->class_code));
-	json_object_set_new(json, "revision", ncg_json_hex(2, d->revision));
-	json_object_set_new(json, "name", json_string(d->name));
-	json_object_set_new(json, "driver", json_string(d->driver));
-	json_object_set_new(json, "iommu_group", json_integer(d->iommu_group));
 	json_object_set_new(json, "verdict", json_string(device_verdict(sources, d)));
 	json_object_set_new(json, "bars", bars);
 	return json;
@@ -580,9 +569,11 @@ json_t *ncg_view_devices(const struct ncg_sources *sources)
 	if (take(sources, &view))
 		return NULL;
 	list = json_array();
-	for (size_t i = 0; i < view.devices->count; i++)
-		if (shown(&view, &view.devices->list[i]))
-			json_array_append_new(list, device_json(sources, &view,
-								&view.devices->list[i]));
-	return json_pack("{s:o}", "devices", list);
+	for (size_t i = 0; i < view.devices->count; i++) {
+		const struct ncg_device *d = &view.devices->list[i];
+
+		if (ncg_device_assignable(d) || mapped_by_a_guest(&view, d))
+			json_array_append_new(list, device_json(sources, &view, d));
+	}
+	return json_pack("{s:b, s:o}", "observed", sources->walk != NULL, "devices", list);
 }

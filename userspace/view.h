@@ -12,7 +12,9 @@
 #include <time.h>
 
 #include "audit.h"
+#include "hazard_watch.h"
 #include "inventory.h"
+#include "kernel_change.h"
 #include "programs.h"
 #include "walk.h"
 
@@ -22,10 +24,13 @@ struct ncg_sources {
 	struct ncg_walk *walk; /* NULL: the tables cannot be read on this host */
 	struct ncg_inventory *inventory;
 	const struct ncg_audit *audit;
+	const struct ncg_hazard_watch *hazards;
 	const char *policy_file;
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */
 	bool last_reload_ok;
+	enum ncg_change change; /* what the kernel has; counts when change_known */
+	bool change_known;
 };
 
 /*

@@ -103,7 +103,8 @@ class Host:
         inside = os.path.join(self.share, "inside")
         shutil.copytree(os.path.join(VM, "inside"), inside)
         shutil.copy(os.path.join(inside, "init"), self.share)
-        shutil.copy(os.path.join(TOP, "policy.conf"), self.share)
+        for name in ("policy.conf", "hazards.conf"):
+            shutil.copy(os.path.join(TOP, name), self.share)
         shutil.copy(os.path.join(TOP, "packaging", "systemd", "ncgated.service"), self.share)
         for part in ("bin", "guest"):
             shutil.copytree(os.path.join(build_dir, "arm64", part),
@@ -111,8 +112,8 @@ class Host:
 
     def start(self):
         kernel = build("kernel", self.kernel)
-        # The series' own kernel has the hook in its own module.
-        own = self.kernel == "series"
+        # A kernel that was built with its series needs no other module.
+        own = self.kernel.endswith("series")
         core = [build("hook-module", self.kernel)] if self.hook and not own else []
         initrd = build("initramfs", self.kernel, *core)
         image = build("hostroot", "image")

@@ -27,8 +27,12 @@ equal "$(result aligned)" ok "aligned store to the denied device"
 seen=$(oracle $bochs)
 equal "$(echo "$seen" | memory_types $bochs 0)" '["device_nGnRE"]' "denied device, by the oracle"
 
+saw "the policy allows" "$(result allowed)" "$(oracle $ivshmem | memory_types $ivshmem 2)"
+saw "the policy denies" "$(result denied)" "$(echo "$seen" | memory_types $bochs 0)"
+
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 1 "grade"
+equal "$(sample 'ncgate_kernel_change{change="hook"}')" 1 "what the kernel has of the change"
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $20 }'; }
 a=$allowed_pid-$(ticks $allowed_pid)
 d=$guest_pid-$(ticks $guest_pid)

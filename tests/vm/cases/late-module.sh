@@ -24,3 +24,4 @@ wait_for 20 hook_attached
 passthrough $bochs
 guest a --device $bochs --bar 0 --store unaligned
 equal "$(result a)" kvm-error "denied after a late attach"
+saw "module loaded after the program, denied" "$(result a)"

@@ -15,6 +15,7 @@ equal "$(result a)" ok "a denied device on a kernel without the hook"
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="none"}')" 1 "grade"
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 0 "grade hook"
+equal "$(sample 'ncgate_kernel_change{change="core"}')" 1 "what the kernel has of the change"
 equal "$(sample 'ncgate_program_attached{program="decide_only"}')" 1 "decide_only"
 [ "$(sample 'ncgate_stage2_maps_total{type="normal_nc"}')" -gt 0 ] || fail "no Normal-NC map was counted"
 wait_for 10 audit_has '.type == "decision" and .verdict == "deny" and .grade == "none"

@@ -7,6 +7,7 @@ parameter=/sys/module/vfio_pci_core/parameters/uncached_default
 equal "$(cat $parameter)" allow "the parameter's default"
 guest a --device $ivshmem --bar 2 --store unaligned
 equal "$(result a)" ok "uncached_default=allow"
+saw "uncached_default=allow, nothing attached" "$(result a)"
 end "$guest_pid"
 
 echo deny > $parameter
@@ -15,6 +16,7 @@ equal "$(result b)" kvm-error "unaligned store under uncached_default=deny"
 guest c --device $ivshmem --bar 2 --store aligned
 equal "$(result c)" ok "aligned store under uncached_default=deny"
 equal "$(oracle $ivshmem | memory_types $ivshmem 2)" '["device_nGnRE"]' "uncached_default=deny"
+saw "uncached_default=deny, nothing attached" "$(result b)"
 end "$guest_pid"
 
 ! echo perhaps 2> /dev/null > $parameter || fail "a word that is neither was taken"

@@ -6,6 +6,7 @@ work=/tmp/$case_name
 pids=
 daemon_pid=
 url=http://127.0.0.1:9188
+hazards_conf=/ncg/hazards.conf # what a case's daemon knows
 mkdir -p "$work"
 
 fail() { echo "FAIL: $*" >&2; exit 1; }
@@ -30,8 +31,18 @@ has() {
 }
 
 release=$(uname -r)
-hooked() { grep -q ' vfio_pci_uncached_policy\b' /proc/kallsyms; }
-trampolines() { case $release in 6.1.*) return 1 ;; esac; }
+
+# unasked: the type that this kernel gives a BAR when nobody decides, and what
+# becomes of an unaligned store to it then.
+case $release in
+6.1.*-ncgate-series) unasked=normal_nc ;; # v6.1's mails
+6.1.*) unasked=device_nGnRE ;;
+*) unasked=normal_nc ;;
+esac
+[ $unasked = normal_nc ] && unasked_store=ok || unasked_store=kvm-error
+
+# saw WHAT VALUE...: one cell of what this run has seen, for its report.
+saw() { echo "$*" >> /ncg/logs/saw; }
 
 ivshmem=0000:00:05.0  # 1af4:1110, BAR 2
 bochs=0000:00:06.0    # 1234:1111, BAR 0
@@ -60,7 +71,7 @@ policy() { cat > "$work/policy.conf"; }
 # serves; its log is $work/ncgated.log, the audit $work/audit.jsonl.
 daemon() {
 	ncgated --config "$work/policy.conf" --audit "$work/audit.jsonl" \
-		--listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
+		--hazards "$hazards_conf" --listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
 	daemon_pid=$!
 	pids="$pids $daemon_pid"
 	local end=$((SECONDS + 30))

@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ncgate suggest`: allow lines for what guests had as Normal-NC, by the audit trail
+ * and by what the daemon observes now; text that policy.conf takes as it is. Owns
+ * the list of uses while it runs. It proposes and changes nothing.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "cli.h"
+#include "log.h"
+#include "names.h"
+#include "trail.h"
+
+/* One BAR and who had it: a device, a BAR, a user and a cgroup. */
+struct use {
+	char *slot;
+	unsigned int bar;
+	__u64 uid;
+	char *cgroup; /* NULL: not known */
+	json_t *guests; /* names, each once */
+	char *first;
+	char *last;   /* NULL: it is so now */
+	bool mapped;  /* in a guest's tables; else only granted to its VMM */
+	bool known;   /* tuple is that of the device */
+	struct ncg_tuple tuple;
+};
+
+struct uses {
+	struct use *list;
+	size_t count;
+	const struct ncg_devices *devices;
+};
+
+/* A line to be written: BARs of one id, in one slot or in any. */
+struct line {
+	const struct use *use; /* the first */
+	const struct ncg_device *device; /* NULL: not in this host now */
+	bool one_slot;
+	bool mapped;
+	bool denied; /* by the policy at hand, for any of its uses */
+	struct ncg_decision decision; /* of the use that is denied, else the first's */
+	json_t *guests;
+	const char *first;
+	const char *last;
+};
+
+/* -------------------------------------------------------------------- collecting */
+
+static void uses_free(struct uses *uses)
+{
+	for (size_t i = 0; i < uses->count; i++) {
+		struct use *u = &uses->list[i];
+
+		free(u->slot);
+		free(u->cgroup);
+		free(u->first);
+		free(u->last);
+		json_decref(u->guests);
+	}
+	free(uses->list);
+}
+
+static bool equal(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static struct use *use_of(struct uses *uses, const char *slot, unsigned int bar, __u64 uid,
+			  const char *cgroup)
+{
+	struct use *list;
+
+	for (size_t i = 0; i < uses->count; i++) {
+		struct use *u = &uses->list[i];
+
+		if (u->bar == bar && u->uid == uid && equal(u->slot, slot) &&
+		    equal(u->cgroup, cgroup))
+			return u;
+	}
+	list = reallocarray(uses->list, uses->count + 1, sizeof(*list));
+	if (!list)
+		return NULL;
+	uses->list = list;
+	list[uses->count] = (struct use){
+		.slot = strdup(slot), .bar = bar, .uid = uid,
+		.cgroup = cgroup ? strdup(cgroup) : NULL, .guests = json_array(),
+	};
+	return &list[uses->count++];
+}
+
+static void add_name(json_t *names, const char *name)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(names, i, one)
+		if (!strcmp(json_string_value(one), name))
+			return;
+	json_array_append_new(names, json_string(name));
+}
+
+/* A use at a time of the trail; the trail goes forward. */
+static struct use *note(struct uses *uses, const json_t *record)
+{
+	const json_t *guest = json_object_get(record, "guest");
+	const char *slot, *time = ncg_cli_text(record, "time");
+	unsigned int bar;
+	struct use *use;
+
+	if (!ncg_trail_place(record, &slot, &bar))
+		return NULL;
+	use = use_of(uses, slot, bar, ncg_cli_number(guest, "uid"),
+		     json_string_value(json_object_get(guest, "cgroup")));
+	if (!use)
+		return NULL;
+	add_name(use->guests, ncg_trail_guest(record));
+	if (!use->first)
+		use->first = strdup(time);
+	free(use->last);
+	use->last = strdup(time);
+	return use;
+}
+
+static const char *take_mmap(void *arg, const json_t *record)
+{
+	struct ncg_tuple tuple;
+	const char *wrong = ncg_trail_tuple(record, &tuple);
+	struct use *use;
+
+	if (wrong)
+		return wrong;
+	if (!json_is_true(json_object_get(record, "granted")) ||
+	    ncg_cli_number(record, "result"))
+		return NULL;
+	use = note(arg, record);
+	if (!use)
+		return "no memory for it";
+	use->tuple = tuple;
+	use->known = true;
+	return NULL;
+}
+
+/* Memory that is no BAR of this host has no device, and is none of ours. */
+static const char *take_map(void *arg, const json_t *record)
+{
+	struct use *use;
+
+	if (!ncg_cli_is(record, "memory_type", ncg_names_memtype(NCG_MT_NORMAL_NC)) ||
+	    !json_object_get(record, "device"))
+		return NULL;
+	use = note(arg, record);
+	if (!use)
+		return "no slot and BAR of its device";
+	use->mapped = true;
+	return NULL;
+}
+
+/* What guests have at this moment, by the daemon's walk. */
+static void take_observed(struct uses *uses, const json_t *reply)
+{
+	const json_t *guest, *entry;
+	size_t g, i;
+
+	json_array_foreach(json_object_get(reply, "guests"), g, guest)
+		json_array_foreach(json_object_get(guest, "devices"), i, entry) {
+			const char *cgroup = ncg_cli_text(guest, "cgroup");
+			const char *name = ncg_cli_text(guest, "name");
+			struct use *use;
+
+			if (!ncg_cli_is(entry, "type", ncg_names_memtype(NCG_MT_NORMAL_NC)))
+				continue;
+			use = use_of(uses, ncg_cli_text(entry, "device"),
+				     ncg_cli_number(entry, "bar"), ncg_cli_number(guest, "uid"),
+				     *cgroup ? cgroup : NULL);
+			if (!use)
+				continue;
+			add_name(use->guests, *name ? name : ncg_cli_text(guest, "guest"));
+			use->mapped = true;
+			free(use->last);
+			use->last = NULL;
+		}
+}
+
+/* ------------------------------------------------------------------------- lines */
+
+static const struct ncg_device *device_at(const struct uses *uses, const char *slot)
+{
+	for (size_t i = 0; i < uses->devices->count; i++)
+		if (!strcmp(uses->devices->list[i].address, slot))
+			return &uses->devices->list[i];
+	return NULL;
+}
+
+/*
+ * What was learnt of a BAR by one record holds for all; the host's own word, where
+ * the device is still there, goes first.
+ */
+static void complete(struct uses *uses)
+{
+	for (size_t i = 0; i < uses->count; i++) {
+		struct use *u = &uses->list[i];
+		const struct ncg_device *device = device_at(uses, u->slot);
+		struct ncg_mapper mapper = { .uid = u->uid, .cgroup = u->cgroup };
+
+		for (size_t k = 0; k < uses->count && !u->known; k++)
+			if (uses->list[k].known && equal(uses->list[k].slot, u->slot)) {
+				u->tuple = uses->list[k].tuple;
+				u->tuple.bar = u->bar;
+				u->tuple.uid = u->uid;
+				u->known = true;
+			}
+		if (device && (!u->known || (u->tuple.vendor == device->vendor &&
+					     u->tuple.device == device->device))) {
+			u->tuple = ncg_verdict_tuple(device, u->bar, &mapper);
+			u->known = true;
+		}
+	}
+}
+
+/* The device of a use, while it is still the one in that slot. */
+static const struct ncg_device *device_of(const struct uses *uses, const struct use *use)
+{
+	const struct ncg_device *device = device_at(uses, use->slot);
+
+	return device && device->vendor == use->tuple.vendor &&
+	       device->device == use->tuple.device ? device : NULL;
+}
+
+static bool same_id(const struct use *a, const struct use *b)
+{
+	return a->tuple.vendor == b->tuple.vendor && a->tuple.device == b->tuple.device;
+}
+
+/* Whether a device of this id is here that did not have this BAR as Normal-NC. */
+static bool others_do_without(const struct uses *uses, const struct use *use)
+{
+	for (size_t i = 0; i < uses->devices->count; i++) {
+		const struct ncg_device *d = &uses->devices->list[i];
+		bool used = false;
+
+		if (d->vendor != use->tuple.vendor || d->device != use->tuple.device ||
+		    !ncg_device_assignable(d))
+			continue;
+		for (size_t k = 0; k < uses->count && !used; k++)
+			used = uses->list[k].bar == use->bar &&
+			       !strcmp(uses->list[k].slot, d->address);
+		if (!used)
+			return true;
+	}
+	return false;
+}
+
+static bool belongs(const struct line *line, const struct use *use)
+{
+	return same_id(line->use, use) && line->use->bar == use->bar &&
+	       (!line->one_slot || equal(line->use->slot, use->slot));
+}
+
+static void merge(struct line *line, const struct use *use, const struct ncg_policy *policy)
+{
+	struct ncg_decision decision = {};
+	const json_t *name;
+	size_t i;
+
+	if (policy)
+		ncg_verdict_decide(policy, &use->tuple, use->cgroup, &decision);
+	if (line->use == use || (decision.verdict != NCG_VERDICT_ALLOW && !line->denied))
+		line->decision = decision;
+	line->denied |= decision.verdict != NCG_VERDICT_ALLOW;
+	line->mapped |= use->mapped;
+	json_array_foreach(use->guests, i, name)
+		add_name(line->guests, json_string_value(name));
+	if (use->first && (!line->first || strcmp(use->first, line->first) < 0))
+		line->first = use->first;
+	if (!use->last)
+		line->last = "now";
+	else if (!line->last || (strcmp(line->last, "now") && strcmp(use->last, line->last) > 0))
+		line->last = use->last;
+}
+
+/* Lines in order of the uses; *ret_lines is the caller's, with room for every use. */
+static size_t make_lines(const struct uses *uses, const struct ncg_policy *policy,
+			 struct line *lines)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < uses->count; i++) {
+		const struct use *use = &uses->list[i];
+		struct line *line = NULL;
+
+		if (!use->known)
+			continue;
+		for (size_t k = 0; k < count && !line; k++)
+			if (belongs(&lines[k], use))
+				line = &lines[k];
+		if (!line) {
+			line = &lines[count++];
+			*line = (struct line){
+				.use = use, .device = device_of(uses, use),
+				.one_slot = others_do_without(uses, use), .guests = json_array(),
+			};
+		}
+		merge(line, use, policy);
+	}
+	return count;
+}
+
+/* ------------------------------------------------------------------------- output */
+
+/* What speaks against proposing a line, or NULL. */
+static const char *doubt(const struct line *line)
+{
+	if (!line->mapped)
+		return "granted to the VMM, but in no guest's tables so far";
+	if (line->device && !line->device->bars[line->use->bar].prefetchable)
+		return "not prefetchable: write combining is not what such a BAR is made for";
+	return NULL;
+}
+
+static bool proposed(const struct line *line)
+{
+	return line->denied && !doubt(line);
+}
+
+/* The rule, for policy.conf; the caller frees it. */
+static char *rule_of(const struct line *line)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "allow %04x:%04x%s%s bar=%u", line->use->tuple.vendor,
+		     line->use->tuple.device, line->one_slot ? " slot=" : "",
+		     line->one_slot ? line->use->slot : "", line->use->bar) < 0)
+		return NULL;
+	return text;
+}
+
+static json_t *line_json(const struct line *line)
+{
+	ncg_autofree char *rule = rule_of(line);
+	const char *why_not = doubt(line);
+	json_t *json;
+
+	json = json_pack("{s:s?, s:b, s:s?, s:s, s:i, s:b, s:O, s:s?, s:s?, s:o}", "line", rule,
+			 "proposed", proposed(line), "doubt", why_not, "slot", line->use->slot,
+			 "bar", (int)line->use->bar, "mapped", line->mapped, "guests",
+			 line->guests, "first", line->first, "last", line->last, "now",
+			 ncg_cli_side(&line->decision, ncg_verdict_acts(&line->decision)));
+	return json;
+}
+
+/*
+ * A comment may hold what a guest's owner typed: control characters would make a
+ * terminal lie, and a newline would begin a line of policy.
+ */
+static void put_comment_text(const char *text)
+{
+	for (; *text; text++)
+		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static void print_line(const struct line *line)
+{
+	ncg_autofree char *rule = rule_of(line);
+	const char *why_not = doubt(line), *name = line->device ? line->device->name : "";
+	const json_t *guest;
+	size_t i;
+
+	printf("\n# %s BAR %u", line->use->slot, line->use->bar);
+	if (*name) {
+		fputs(", ", stdout);
+		put_comment_text(name);
+	}
+	printf("%s\n# %s by", line->device ? "" : ", not in this host now",
+	       line->mapped ? "mapped Normal-NC" : "granted");
+	json_array_foreach(line->guests, i, guest) {
+		fputs(i ? ", " : " ", stdout);
+		put_comment_text(json_string_value(guest));
+	}
+	if (line->first && strcmp(line->last, line->first))
+		printf("; first %s, last %s\n", line->first, line->last);
+	else
+		printf("; %s\n", line->last);
+	if (!line->denied) {
+		printf("# allowed already, by ");
+		if (line->decision.reason == NCG_REASON_RULE)
+			printf("%.*s:%u\n", NCG_PATH_LEN, line->decision.file,
+			       line->decision.line);
+		else
+			puts("default");
+	} else if (why_not) {
+		printf("# %s\n#%s\n", why_not, rule ? rule : "");
+	} else {
+		puts(rule ? rule : "");
+	}
+}
+
+static void print_head(const struct ncg_cli *cli, const struct ncg_policy *policy, size_t needed)
+{
+	printf("# Suggested by ncgate " NCG_VERSION " from what guests had as Normal-NC.\n"
+	       "# That a BAR was mapped so tells that its guest may use write combining and\n"
+	       "# unaligned access there, not that it does: read before you use.\n");
+	if (policy && policy->mode == NCG_MODE_AUDIT)
+		printf("# %s is in mode audit: before `mode enforce`, %zu line%s to be\n"
+		       "# added.\n", cli->policy, needed, needed == 1 ? " has" : "s have");
+	else if (policy)
+		printf("# %s lacks %zu line%s.\n", cli->policy, needed, needed == 1 ? "" : "s");
+}
+
+static void print_unknown(const struct uses *uses)
+{
+	for (size_t i = 0; i < uses->count; i++)
+		if (!uses->list[i].known)
+			printf("\n# %s BAR %u was mapped Normal-NC, but which device that was is "
+			       "not\n# recorded, and it is not in this host now.\n",
+			       uses->list[i].slot, uses->list[i].bar);
+}
+
+static int print_json(const struct ncg_cli *cli, const struct line *lines, size_t count,
+		      const struct ncg_trail *trail)
+{
+	json_t *list = json_array(), *document;
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, line_json(&lines[i]));
+	document = json_pack("{s:o, s:o, s:o, s:o}", "policy", ncg_cli_json_text(cli->policy),
+			     "audit", ncg_cli_json_text(cli->audit), "suggestions", list, "trail",
+			     ncg_trail_json(trail));
+	r = document ? ncg_cli_print_json(document) : -ENOMEM;
+	json_decref(document);
+	return r;
+}
+
+static enum ncg_exit suggest(const struct ncg_cli *cli, struct uses *uses,
+			     const struct ncg_policy *policy, const struct ncg_trail *trail)
+{
+	ncg_autofree struct line *lines = calloc(uses->count + 1, sizeof(*lines));
+	size_t count, needed = 0;
+	int r = 0;
+
+	if (!lines)
+		return ncg_cli_fail(-ENOMEM);
+	complete(uses);
+	count = make_lines(uses, policy, lines);
+	for (size_t i = 0; i < count; i++)
+		needed += proposed(&lines[i]);
+	if (cli->json) {
+		r = print_json(cli, lines, count, trail);
+	} else {
+		print_head(cli, policy, needed);
+		for (size_t i = 0; i < count; i++)
+			print_line(&lines[i]);
+		print_unknown(uses);
+	}
+	for (size_t i = 0; i < count; i++)
+		json_decref(lines[i].guests);
+	if (r)
+		return ncg_cli_fail(r);
+	return needed ? NCG_EXIT_FINDINGS : NCG_EXIT_OK;
+}
+
+enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli)
+{
+	static const struct ncg_trail_wanted wanted[] = {
+		{ "bar_mmap", take_mmap }, { "stage2_first", take_map }, { NULL, NULL },
+	};
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
+	ncg_autodevices struct ncg_devices *devices = NULL;
+	ncg_cleanup(uses_free) struct uses uses = {};
+	enum ncg_exit status = ncg_cli_load_devices(cli, &devices);
+	struct ncg_trail trail;
+	json_t *reply;
+	int r;
+
+	if (!status)
+		status = ncg_cli_load_policy(cli->policy, &policy);
+	if (status)
+		return status;
+	uses.devices = devices;
+	r = ncg_trail_read(cli->audit, wanted, &uses, &trail);
+	if (r) {
+		ncg_log_error(r, "the audit trail %s cannot be read", cli->audit);
+		return NCG_EXIT_BAD_INPUT;
+	}
+	ncg_cli_tell_trail(cli, &trail);
+	status = ncg_cli_ask_if_there(cli, "guests", &reply);
+	/* A host whose tables cannot be read has a trail all the same. */
+	if (!status && reply)
+		take_observed(&uses, reply);
+	else if (!status)
+		ncg_info("ncgated does not answer: by the audit trail alone");
+	json_decref(status ? NULL : reply);
+	return suggest(cli, &uses, policy, &trail);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "trail.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "device.h"
+#include "names.h"
+
+/* --------------------------------------------------------------------- members */
+
+static const char *text(const json_t *json, const char *key)
+{
+	return json_string_value(json_object_get(json, key));
+}
+
+/* A hexadecimal member no larger than max. */
+static bool hex(const json_t *json, const char *key, unsigned long max, unsigned long *ret_value)
+{
+	const char *value = text(json, key);
+	char *end;
+
+	if (!value || !*value)
+		return false;
+	errno = 0;
+	*ret_value = strtoul(value, &end, 16);
+	return !*end && !errno && *ret_value <= max;
+}
+
+/* The value whose name it is; false when it is nobody's. */
+static bool named(const char *name, const char *(*name_of)(__u32), __u32 count, __u32 *ret_value)
+{
+	for (__u32 i = 0; name && i < count; i++)
+		if (!strcmp(name, name_of(i))) {
+			*ret_value = i;
+			return true;
+		}
+	return false;
+}
+
+static bool slot_of(const char *slot, struct ncg_tuple *tuple)
+{
+	unsigned int domain, bus, device, function;
+	char extra;
+
+	if (!slot || sscanf(slot, "%8x:%2x:%2x.%1x%c", &domain, &bus, &device, &function,
+			    &extra) != 4 || device > 0x1f || function > 7)
+		return false;
+	tuple->domain = domain;
+	tuple->bus = bus;
+	tuple->devfn = device << 3 | function;
+	return true;
+}
+
+const char *ncg_trail_guest(const json_t *record)
+{
+	const json_t *guest = json_object_get(record, "guest");
+	const char *name = text(guest, "name"), *id = text(guest, "id");
+
+	if (name && *name)
+		return name;
+	return id ? id : "";
+}
+
+bool ncg_trail_place(const json_t *record, const char **ret_slot, unsigned int *ret_bar)
+{
+	const json_t *device = json_object_get(record, "device");
+	const json_t *bar = json_object_get(device, "bar");
+	struct ncg_tuple tuple;
+
+	*ret_slot = text(device, "slot");
+	if (!slot_of(*ret_slot, &tuple) || !json_is_integer(bar) || json_integer_value(bar) < 0 ||
+	    json_integer_value(bar) >= NCG_DEVICE_BARS)
+		return false;
+	*ret_bar = json_integer_value(bar);
+	return true;
+}
+
+const char *ncg_trail_tuple(const json_t *record, struct ncg_tuple *tuple)
+{
+	const json_t *device = json_object_get(record, "device");
+	const json_t *uid = json_object_get(json_object_get(record, "guest"), "uid");
+	unsigned long vendor, id, subvendor, subdevice, class_code;
+	const char *slot;
+
+	*tuple = (struct ncg_tuple){};
+	if (!ncg_trail_place(record, &slot, &tuple->bar) || !slot_of(slot, tuple))
+		return "no slot and BAR of its device";
+	if (!hex(device, "vendor_id", 0xffff, &vendor) ||
+	    !hex(device, "device_id", 0xffff, &id) ||
+	    !hex(device, "subsystem_vendor_id", 0xffff, &subvendor) ||
+	    !hex(device, "subsystem_device_id", 0xffff, &subdevice) ||
+	    !hex(device, "class", 0xffffff, &class_code))
+		return "no ids of its device";
+	if (!json_is_integer(uid) || json_integer_value(uid) < 0)
+		return "no user who maps";
+	tuple->vendor = vendor;
+	tuple->device = id;
+	tuple->subvendor = subvendor;
+	tuple->subdevice = subdevice;
+	tuple->class_code = class_code;
+	tuple->uid = json_integer_value(uid);
+	return NULL;
+}
+
+const char *ncg_trail_decision(const json_t *record, struct ncg_trail_decision *ret)
+{
+	const json_t *rule = json_object_get(record, "rule");
+	const char *wrong, *file;
+
+	*ret = (struct ncg_trail_decision){ .time = text(record, "time") };
+	wrong = ncg_trail_tuple(record, &ret->tuple);
+	if (wrong)
+		return wrong;
+	if (!named(text(record, "verdict"), ncg_names_verdict, NCG_VERDICT_NR,
+		   &ret->decision.verdict) ||
+	    !named(text(record, "reason"), ncg_names_reason, NCG_REASON_NR,
+		   &ret->decision.reason) ||
+	    !named(text(record, "mode"), ncg_names_mode, NCG_MODE_NR, &ret->decision.mode) ||
+	    !named(text(record, "grade"), ncg_names_grade, NCG_GRADE_NR, &ret->decision.grade))
+		return "a decision without verdict, reason, mode or grade";
+	if (ret->decision.reason == NCG_REASON_RULE) {
+		file = text(rule, "file");
+		if (!file)
+			return "a decision by a rule that is not named";
+		ret->decision.line = json_integer_value(json_object_get(rule, "line"));
+		snprintf(ret->decision.file, sizeof(ret->decision.file), "%s", file);
+	}
+	ret->decision.audit = json_is_true(json_object_get(record, "audit")) ||
+			      json_is_true(json_object_get(rule, "audit"));
+	ret->slot = text(json_object_get(record, "device"), "slot");
+	ret->name = text(json_object_get(record, "device"), "name");
+	if (!ret->name)
+		ret->name = "";
+	ret->guest = ncg_trail_guest(record);
+	ret->cgroup = text(json_object_get(record, "guest"), "cgroup");
+	return NULL;
+}
+
+/* --------------------------------------------------------------------- reading */
+
+static void bad(struct ncg_trail *trail, uint64_t line, bool foreign, const char *why)
+{
+	if (foreign)
+		trail->foreign++;
+	else
+		trail->damaged++;
+	if (trail->named < NCG_TRAIL_NAMED)
+		trail->bad[trail->named++] = (struct ncg_trail_bad){ line, foreign, why };
+}
+
+static void take(struct ncg_trail *trail, uint64_t line, const json_t *record,
+		 const struct ncg_trail_wanted *wanted, void *arg)
+{
+	const char *type = text(record, "type"), *wrong = NULL;
+
+	if (!json_is_object(record)) {
+		bad(trail, line, true, "JSON, but no object");
+		return;
+	}
+	if (!type || !text(record, "time")) {
+		bad(trail, line, true, "no time and type of a record");
+		return;
+	}
+	if (!strcmp(type, "gap"))
+		trail->lost += json_integer_value(json_object_get(record, "lost"));
+	for (; wanted->type && !wrong; wanted++)
+		if (!strcmp(type, wanted->type))
+			wrong = wanted->record(arg, record);
+	if (wrong)
+		bad(trail, line, false, wrong);
+	else
+		trail->records++;
+}
+
+int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
+		   struct ncg_trail *ret_trail)
+{
+	ncg_autofclose FILE *file = fopen(path, "re");
+	ncg_autofree char *line = NULL;
+	uint64_t number = 0;
+	size_t room = 0;
+	ssize_t length;
+
+	if (!file)
+		return -errno;
+	*ret_trail = (struct ncg_trail){};
+	for (;;) {
+		json_t *record;
+
+		errno = 0;
+		length = getline(&line, &room, file);
+		if (length < 0)
+			break;
+		number++;
+		/* What a torn line is made good with. */
+		if (length == 1 && *line == '\n')
+			continue;
+		record = json_loadb(line, length, JSON_DECODE_ANY, NULL);
+		if (record)
+			take(ret_trail, number, record, wanted, arg);
+		else
+			bad(ret_trail, number, false, "not JSON, cut or overwritten");
+		json_decref(record);
+	}
+	if (!feof(file))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+json_t *ncg_trail_json(const struct ncg_trail *trail)
+{
+	json_t *lines = json_array();
+
+	for (size_t i = 0; i < trail->named; i++)
+		json_array_append_new(lines, json_pack("{s:I, s:b, s:s}", "line",
+						       (json_int_t)trail->bad[i].line, "foreign",
+						       (int)trail->bad[i].foreign, "why",
+						       trail->bad[i].why));
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "records", (json_int_t)trail->records,
+			 "damaged", (json_int_t)trail->damaged, "foreign",
+			 (json_int_t)trail->foreign, "lost", (json_int_t)trail->lost, "lines",
+			 lines);
+}
