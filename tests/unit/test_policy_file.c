@@ -245,7 +245,7 @@ static void test_shipped_examples(void **state)
 	fclose(in);
 	fclose(out);
 	assert_int_equal(ncg_policy_parse_text("examples", text, size, &policy, &errors), 0);
-	assert_int_equal(policy->rule_count, 8);
+	assert_int_equal(policy->rule_count, 9);
 	ncg_policy_free(policy);
 	free(text);
 }
