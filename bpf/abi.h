@@ -94,62 +94,103 @@ struct ncg_tuple {
 	__u8 bus;
 	__u8 devfn; /* PCI_DEVFN(): slot 7..3, function 2..0 */
 	__u16 zero; /* keeps the words whole; always 0 */
-	__u64 uid;    /* of the task that maps, in the initial user namespace */
-	__u64 cgroup; /* the decider's own: the rules' cgroups that the task is in */
+	__u64 uid;  /* of the task that maps, in the initial user namespace */
+	/*
+	 * Which of the cgroups that rules name the task is in: the deepest one's
+	 * code. Each level of folders has bits of its own, the topmost the highest,
+	 * and there the folder's number among its siblings, from 1; so the codes of
+	 * all its ancestors are this one under shorter masks. Set by the decider.
+	 */
+	__u64 cgroup;
 };
 
 #define NCG_TUPLE_WORDS (sizeof(struct ncg_tuple) / sizeof(__u64))
 
 /*
- * One compiled policy is one hash map, so that one pointer swap replaces it
- * whole. Its keys are of four kinds:
- *   HEAD, index 0        the header
- *   MASK, index m        the mask of lookup m, m < head.masks
- *   FILE, index f        the name of policy file f
- *   RULE, index m        tuple = value ANDed with mask m
+ * One compiled policy is one array of elements of one size, so that one pointer
+ * swap replaces it whole and a look-up is an indexed load. In this order:
+ *   the head
+ *   head.masks masks, by the first rule that has them
+ *   head.files names of policy files
+ *   head.slots slots of a hash table, where each key is in one of two places
  */
-enum ncg_pkind {
-	NCG_PKIND_HEAD = 1,
-	NCG_PKIND_MASK,
-	NCG_PKIND_FILE,
-	NCG_PKIND_RULE,
-};
-
-struct ncg_pkey {
-	__u32 kind; /* enum ncg_pkind */
-	__u32 index;
-	struct ncg_tuple tuple; /* zero but for RULE */
-};
-
 struct ncg_phead {
 	__u64 generation; /* 1 for the first policy ever loaded, then rising */
 	__u32 masks;
-	__u32 rules;
+	__u32 rules; /* in the table; each BAR of a list is one */
+	__u32 slots;
+	__u32 first_slot; /* index of the first */
+	__u32 seed;       /* of the table's hash */
 	__u8 mode;         /* enum ncg_mode */
 	__u8 fallback;     /* the `default` line: enum ncg_verdict */
 	__u8 without_hook; /* enum ncg_without_hook */
-	__u8 zero[5];
+	__u8 cgroups;      /* 1: some rule names a cgroup */
 	__u8 sha256[NCG_SHA256_LEN]; /* of the policy's text, files in order read */
 };
+
+struct ncg_pmask {
+	struct ncg_tuple bits;
+	__u32 first_order; /* no rule under this mask stands before it */
+	__u32 zero[5];
+};
+
+/*
+ * What the table is searched by: a tuple under the mask of that number, or a part
+ * of a folder's name among the children of a node, which is a cgroup or a part of
+ * a name itself. Names are cut into parts of NCG_NAME_PART_LEN bytes, zero-filled;
+ * one that is shorter, or empty, ends the name. Nothing is cut off, so names are
+ * compared whole however long they are.
+ */
+#define NCG_SPACE_MASK(number) (1U + (number))
+#define NCG_SPACE_NODE(number) (1U << 31 | (number)) /* 0: the root cgroup */
+#define NCG_NAME_PART_LEN (sizeof(struct ncg_tuple) - 1)
+
+struct ncg_pkey {
+	union {
+		struct ncg_tuple tuple;
+		char part[sizeof(struct ncg_tuple)];
+	};
+	__u32 space; /* 0: the slot is empty */
+	__u32 zero;
+};
+
+#define NCG_PKEY_WORDS (sizeof(struct ncg_pkey) / sizeof(__u64))
 
 struct ncg_prule {
 	__u32 order; /* position in the policy, first is 0: the least wins */
 	__u32 line;
-	__u16 file;
+	__u16 file;   /* its name is element 1 + head.masks + file */
 	__u8 verdict; /* enum ncg_verdict */
 	__u8 audit;   /* 1: the rule's verdict is recorded, and not acted on */
+	__u32 zero;
 };
 
-union ncg_pvalue {
+struct ncg_pnode {
+	__u64 code; /* for ncg_tuple.cgroup; 0 where a name goes on */
+	__u32 node;
+	__u32 zero;
+};
+
+struct ncg_pslot {
+	struct ncg_pkey key;
+	union {
+		struct ncg_prule rule;
+		struct ncg_pnode node;
+	};
+};
+
+union ncg_pelement {
 	struct ncg_phead head;
-	struct ncg_tuple mask;
+	struct ncg_pmask mask;
 	char file[NCG_PATH_LEN];
-	struct ncg_prule rule;
+	struct ncg_pslot slot;
 };
 
-/* Bounds the decider's loop; a policy with more distinct masks is refused. */
+/* The first two bound the decider's loops; a policy beyond any is refused. */
 #define NCG_MASKS_MAX 64
+#define NCG_CGROUP_PARTS_MAX 64 /* of the names in one path */
 #define NCG_RULES_MAX 65536
+#define NCG_NODES_MAX 65536
 #define NCG_FILES_MAX 256
 
 /* What was decided, and why. Names the policy by itself, not by reference. */

@@ -12,6 +12,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "abi.h"
+
 /*
  * vfio is a module on distribution kernels, so its types are not in vmlinux.h;
  * libbpf finds them in the module's own BTF.
@@ -24,6 +26,17 @@ struct vfio_device___ncg {
 struct vfio_device_file___ncg {
 	struct vfio_device___ncg *device;
 } __attribute__((preserve_access_index));
+
+/*
+ * The pci_dev around a device, to be read by plain loads like the argument of a
+ * program; without the cast, which is there since v6.2 (a35b9af4ec2c "bpf: Add a
+ * kfunc for generic type cast"), the verifier takes no pointer before a member.
+ */
+static __always_inline struct pci_dev *compat_pci_dev(struct device *dev)
+{
+	return bpf_core_cast((void *)dev - bpf_core_field_offset(struct pci_dev, dev),
+			     struct pci_dev);
+}
 
 /* VFIO_PCI_OFFSET_SHIFT in include/linux/vfio_pci_core.h. */
 #define NCG_VFIO_PCI_OFFSET_SHIFT 40
@@ -47,27 +60,6 @@ static __always_inline struct bar_place compat_bar_place(__u64 pgoff, __u32 page
 }
 
 /*
- * Host-physical addresses of a BAR (0 to 5), the end inclusive; equal where there is
- * none. Unrolled: v6.8's verifier lets no variable be added to such a pointer.
- */
-static __always_inline void pci_bar_range(struct pci_dev *pdev, __u32 bar, __u64 *ret_start,
-					  __u64 *ret_end)
-{
-	*ret_start = *ret_end = 0;
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < NCG_NO_BAR; i++) {
-		struct resource *res = (void *)pdev +
-				       bpf_core_field_offset(struct pci_dev, resource) +
-				       i * bpf_core_type_size(struct resource);
-
-		if (i != bar)
-			continue;
-		*ret_start = BPF_CORE_READ(res, start);
-		*ret_end = BPF_CORE_READ(res, end);
-	}
-}
-
-/*
  * The same, once vfio_pci_core_mmap() has succeeded. Up to v6.9 it leaves the
  * host-physical page in vm_pgoff; the commit that ended that (aac6db75a9fc
  * "vfio/pci: Use unmap_mapping_range()", v6.10) also took vma_list away, by which
@@ -87,9 +79,8 @@ static __always_inline struct bar_place compat_bar_mapped(struct pci_dev *pdev, 
 		return compat_bar_place(pgoff, page_shift);
 #pragma clang loop unroll(full)
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		__u64 start, end;
+		__u64 start = pdev->resource[bar].start, end = pdev->resource[bar].end;
 
-		pci_bar_range(pdev, bar, &start, &end);
 		if (phys >= start && phys <= end) {
 			place.bar = bar;
 			place.offset = phys - start;
@@ -109,7 +100,7 @@ static __always_inline struct bar_place compat_bar_mapped(struct pci_dev *pdev, 
 
 static __always_inline bool compat_vma_any_uncached(struct vm_area_struct *vma)
 {
-	return BPF_CORE_READ(vma, vm_flags) & NCG_VM_ALLOW_ANY_UNCACHED;
+	return vma->vm_flags & NCG_VM_ALLOW_ANY_UNCACHED;
 }
 
 /*
@@ -139,21 +130,36 @@ static __always_inline bool compat_prot_normal_nc(__u64 prot)
 }
 
 /*
- * Keeps other tasks off this CPU, for what one CPU has only once: needed in programs
- * of type LSM, which the kernel does not keep from running twice on one CPU. Not to
- * be had before v6.10 (fc7566ad0a82 "bpf: Introduce bpf_preempt_[disable,enable]
- * kfuncs"), where only a fully preemptible kernel (PREEMPT) would need it.
+ * decide.h's part of a cgroup's name. The same on every kernel so far: ancestors[]
+ * is there since v6.1, and of kernfs_node only `name` is read, which stayed a plain
+ * pointer when it came under RCU and `parent` was renamed (v6.15, 741c10b096bc
+ * "kernfs: Use RCU to access kernfs_node::name" and 633488947ef6 "... ::parent").
+ * A cgroup of version 2 is never renamed or moved.
  */
-static __always_inline void compat_preempt_disable(void)
+static __always_inline long compat_cgroup_part(__u64 cgroup, __u32 level, __u32 from,
+					       char *ret_part)
 {
-	if (bpf_ksym_exists(bpf_preempt_disable))
-		bpf_preempt_disable();
+	struct cgroup *c = (void *)cgroup, *ancestor;
+	long size;
+
+	if (level > (__u32)BPF_CORE_READ(c, level))
+		return -1;
+	if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+				  (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) +
+				  level * sizeof(ancestor)))
+		return -1;
+	size = bpf_probe_read_kernel_str(ret_part, NCG_NAME_PART_LEN + 1,
+					 BPF_CORE_READ(ancestor, kn, name) + from);
+	return size > 0 ? size - 1 : -1;
 }
 
-static __always_inline void compat_preempt_enable(void)
+/* As a number: pointer arithmetic would have the verifier tell every level apart. */
+static __always_inline __u64 compat_cgroup_of(struct task_struct *task)
 {
-	if (bpf_ksym_exists(bpf_preempt_enable))
-		bpf_preempt_enable();
+	__u64 cgroup = 0;
+
+	bpf_probe_read_kernel(&cgroup, sizeof(cgroup), &task->cgroups->dfl_cgrp);
+	return cgroup;
 }
 
 /*

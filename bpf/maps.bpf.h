@@ -10,15 +10,16 @@
 #include "abi.h"
 
 /*
- * One compiled policy: struct ncg_pkey -> union ncg_pvalue, by size because clang
- * emits no full types for an inner map. max_entries of the real ones follows the
- * rules.
+ * One compiled policy: index -> union ncg_pelement, by size because clang emits no
+ * full types for an inner map. The real ones are as large as their policy is
+ * (INNER_MAP), and filled through a mapping.
  */
 struct ncg_policy_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__uint(key_size, sizeof(struct ncg_pkey));
-	__uint(value_size, sizeof(union ncg_pvalue));
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(union ncg_pelement));
 };
 
 /* The policy in force: one slot, replaced by one pointer store. */

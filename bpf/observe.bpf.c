@@ -13,9 +13,8 @@ const volatile __u32 page_shift = 12;
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {
-	struct device *dev = BPF_CORE_READ(core, dev);
-	struct pci_dev *pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
-	__u64 pgoff = BPF_CORE_READ(vma, vm_pgoff);
+	struct pci_dev *pdev = compat_pci_dev(core->dev);
+	__u64 pgoff = vma->vm_pgoff;
 	struct bar_place place = ret ? compat_bar_place(pgoff, page_shift) :
 				       compat_bar_mapped(pdev, pgoff, page_shift);
 	struct ncg_event_bar_mmap *event;
@@ -37,7 +36,7 @@ int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vm
 	fill_task(&event->task);
 	fill_pci(&event->pci, pdev, place.bar);
 	event->offset = place.offset;
-	event->length = BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+	event->length = vma->vm_end - vma->vm_start;
 	event->result = ret;
 	event->granted = granted;
 	bpf_ringbuf_submit(event, 0);

@@ -9,9 +9,19 @@
 #include "event.bpf.h"
 #include "vfio.bpf.h"
 
-static __always_inline void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
+static __always_inline const union ncg_pelement *ncg_policy_element(void *policy_map, __u32 index)
 {
-	return bpf_map_lookup_elem(map, key);
+	return bpf_map_lookup_elem(policy_map, &index);
+}
+
+static __always_inline __u64 ncg_cgroup_of(void *task)
+{
+	return compat_cgroup_of(task);
+}
+
+static __always_inline long ncg_cgroup_part(__u64 cgroup, __u32 level, __u32 from, char *ret_part)
+{
+	return compat_cgroup_part(cgroup, level, from, ret_part);
 }
 
 #include "decide.h"
@@ -21,73 +31,65 @@ char LICENSE[] SEC("license") = "GPL";
 /* Log2 of the page size; set before loading. */
 const volatile __u32 page_shift = 12;
 
-/* What each CPU decides in: too large for the stack. Not shared, not pinned. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct ncg_event_decision);
-} scratch SEC(".maps");
-
-/*
- * Decides for a mapping of length bytes and reports it. Returns the verdict that is
- * to be acted on: none where it is only recorded.
- */
-static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
-				    __u32 grade)
+static __always_inline void fill_tuple(struct ncg_tuple *ret_tuple, struct pci_dev *pdev, __u32 bar,
+				       struct task_struct *task)
 {
-	struct ncg_event_decision *s, *event;
-	struct ncg_tuple tuple = {};
-	__u32 zero = 0, verdict;
-	bool acts;
-	void *map;
+	*ret_tuple = (struct ncg_tuple){
+		.vendor = pdev->vendor,
+		.device = pdev->device,
+		.subvendor = pdev->subsystem_vendor,
+		.subdevice = pdev->subsystem_device,
+		.class_code = pdev->class,
+		.bar = bar,
+		.domain = pdev->bus->domain_nr,
+		.bus = pdev->bus->number,
+		.devfn = pdev->devfn,
+		.uid = task->cred->uid.val,
+	};
+}
 
-	s = bpf_map_lookup_elem(&scratch, &zero);
-	if (!s)
-		return NCG_VERDICT_NONE;
-	__builtin_memset(s, 0, sizeof(*s));
-
-	fill_task(&s->task);
-	fill_pci(&s->pci, pdev, place.bar);
-	tuple.vendor = s->pci.vendor;
-	tuple.device = s->pci.device;
-	tuple.subvendor = s->pci.subvendor;
-	tuple.subdevice = s->pci.subdevice;
-	tuple.class_code = s->pci.class_code;
-	tuple.bar = place.bar;
-	tuple.domain = s->pci.domain;
-	tuple.bus = s->pci.bus;
-	tuple.devfn = s->pci.devfn;
-	tuple.uid = s->task.uid;
-
-	map = bpf_map_lookup_elem(&policy, &zero);
-	ncg_decide(map, &tuple, &s->decision);
-	s->decision.grade = grade;
-	verdict = s->decision.verdict;
-	acts = s->decision.mode == NCG_MODE_ENFORCE && !s->decision.audit;
-
-	s->offset = place.offset;
-	s->length = length;
-
+static __always_inline void count_decision(__u32 verdict)
+{
 	if (verdict == NCG_VERDICT_ALLOW)
 		count(NCG_CTR_DECISIONS_ALLOW);
 	else if (verdict == NCG_VERDICT_DENY)
 		count(NCG_CTR_DECISIONS_DENY);
 	else
 		count(NCG_CTR_DECISIONS_NONE);
+}
+
+/*
+ * Decides for a mapping of length bytes and reports it. pdev: an argument of a
+ * program, or from compat_pci_dev(). Returns the verdict that is to be acted on:
+ * none where it is only recorded.
+ */
+static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
+				    __u32 grade)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ncg_event_decision *event;
+	struct ncg_choice choice;
+	struct ncg_tuple tuple;
+	__u32 zero = 0, verdict;
+	/* The one look at which policy is in force. */
+	void *map = bpf_map_lookup_elem(&policy, &zero);
+
+	fill_tuple(&tuple, pdev, place.bar, task);
+	ncg_decide(map, &tuple, task, &choice);
+	verdict = ncg_choice_verdict(&choice);
+	count_decision(verdict);
 
 	event = event_reserve(NCG_EVENT_DECISION, sizeof(*event));
 	if (event) {
-		s->event = event->event;
-		__builtin_memcpy(event, s, sizeof(*event));
+		fill_task(&event->task);
+		fill_pci(&event->pci, pdev, place.bar);
+		ncg_choice_record(map, &choice, &event->decision);
+		event->decision.grade = grade;
+		event->offset = place.offset;
+		event->length = length;
 		bpf_ringbuf_submit(event, 0);
 	}
-	return acts ? verdict : NCG_VERDICT_NONE;
-}
-
-static __always_inline __u64 length_of(struct vm_area_struct *vma)
-{
-	return BPF_CORE_READ(vma, vm_end) - BPF_CORE_READ(vma, vm_start);
+	return ncg_choice_acts(&choice) ? verdict : NCG_VERDICT_NONE;
 }
 
 /* The hook's contract: above 0 grants, below 0 withholds, 0 abstains. */
@@ -95,11 +97,11 @@ SEC("fmod_ret/vfio_pci_uncached_policy")
 int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_area_struct *vma,
 	     int ret)
 {
-	struct bar_place place = compat_bar_place(BPF_CORE_READ(vma, vm_pgoff), page_shift);
+	struct bar_place place = compat_bar_place(vma->vm_pgoff, page_shift);
 
 	/* The driver's word goes before the offset: it may map by another layout. */
 	place.bar = index;
-	switch (decide(pdev, place, length_of(vma), NCG_GRADE_HOOK)) {
+	switch (decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_HOOK)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -139,15 +141,10 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	if (vfio_asked_place(page_shift, &place, &length))
 		bars &= 1U << place.bar;
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		__u32 verdict;
-
 		if (!(bars & 1U << bar))
 			continue;
 		place.bar = bar;
-		compat_preempt_disable();
-		verdict = decide(pdev, place, length, NCG_GRADE_TRAP);
-		compat_preempt_enable();
-		if (verdict == NCG_VERDICT_DENY)
+		if (decide(pdev, place, length, NCG_GRADE_TRAP) == NCG_VERDICT_DENY)
 			return -EPERM;
 	}
 	return 0;
@@ -157,13 +154,12 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {
-	struct device *dev = BPF_CORE_READ(core, dev);
-	struct pci_dev *pdev = (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
+	struct pci_dev *pdev = compat_pci_dev(core->dev);
 	struct bar_place place = { .bar = NCG_NO_BAR };
 
 	if (ret == 0)
-		place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);
+		place = compat_bar_mapped(pdev, vma->vm_pgoff, page_shift);
 	if (place.bar != NCG_NO_BAR)
-		decide(pdev, place, length_of(vma), NCG_GRADE_NONE);
+		decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_NONE);
 	return 0;
 }

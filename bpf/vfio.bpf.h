@@ -35,7 +35,7 @@ static __always_inline struct pci_dev *vfio_pci_device(struct file *file)
 	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||
 	    __builtin_memcmp(bus, "pci", sizeof(bus)))
 		return NULL;
-	return (void *)dev - bpf_core_field_offset(struct pci_dev, dev);
+	return compat_pci_dev(dev);
 }
 
 /* The BARs that a device has, bit n for BAR n. */
@@ -43,14 +43,11 @@ static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
 {
 	__u32 bars = 0;
 
+	/* Unrolled: v6.8's verifier lets no variable be added to such a pointer. */
 #pragma clang loop unroll(full)
-	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		__u64 start, end;
-
-		pci_bar_range(pdev, bar, &start, &end);
-		if (start != end)
+	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++)
+		if (pdev->resource[bar].start != pdev->resource[bar].end)
 			bars |= 1U << bar;
-	}
 	return bars;
 }
 

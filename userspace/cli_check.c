@@ -18,6 +18,7 @@
 #include "names.h"
 #include "policy_compile.h"
 #include "policy_file.h"
+#include "policy_review.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -30,14 +31,26 @@ static_assert(ARRAY_SIZE(without_hook_names) == NCG_WITHOUT_HOOK_NR,
 
 /* ---------------------------------------------------------------------- errors */
 
-/* Where there is only a sentence, about the file as a whole. */
+/* Where there is only a sentence about a line; 0: about the file as a whole. */
+static json_t *entry_of(const char *file, __u32 line, const char *sentence)
+{
+	return json_pack("{s:o, s:I, s:i, s:s, s:n, s:n, s:o}", "file", ncg_cli_json_text(file),
+			 "line", (json_int_t)line, "column", 0, "text", "", "expected", "nearest",
+			 "message", ncg_cli_json_text(sentence));
+}
+
+/* What is no error says so. */
+static int add_warning(json_t *list, const char *file, __u32 line, const char *sentence)
+{
+	json_t *entry = entry_of(file, line, sentence);
+
+	json_object_set_new(entry, "severity", json_string("warning"));
+	return json_array_append_new(list, entry) ? -ENOMEM : 0;
+}
+
 static int add_sentence(json_t *list, const char *file, const char *sentence)
 {
-	json_t *entry = json_pack("{s:o, s:i, s:i, s:s, s:n, s:n, s:o}", "file",
-				  ncg_cli_json_text(file), "line", 0, "column", 0, "text", "",
-				  "expected", "nearest", "message", ncg_cli_json_text(sentence));
-
-	return json_array_append_new(list, entry) ? -ENOMEM : 0;
+	return json_array_append_new(list, entry_of(file, 0, sentence)) ? -ENOMEM : 0;
 }
 
 static int add_error(json_t *list, const struct ncg_policy_error *error)
@@ -104,6 +117,19 @@ static void write_field(FILE *out, int digits, __u64 value, __u64 mask)
 		fputc('*', out);
 }
 
+/* Quoted where it must be. */
+static void write_cgroup(FILE *out, const char *path)
+{
+	if (!strpbrk(path, " \t\"")) {
+		fprintf(out, "cgroup=%s ", path);
+		return;
+	}
+	fputs("cgroup=\"", out);
+	for (; *path; path++)
+		fprintf(out, *path == '"' ? "\"\"" : "%c", *path);
+	fputs("\" ", out);
+}
+
 static void write_matches(FILE *out, const struct ncg_policy_rule *rule)
 {
 	const struct ncg_tuple *value = &rule->value, *mask = &rule->mask;
@@ -143,6 +169,10 @@ static void write_matches(FILE *out, const struct ncg_policy_rule *rule)
 		fputc(' ', out);
 	if (mask->uid)
 		fprintf(out, "uid=%llu ", value->uid);
+	if (rule->cgroup)
+		write_cgroup(out, rule->cgroup);
+	if (rule->audit)
+		fputs("audit ", out);
 }
 
 /* The rule's conditions in the policy language's own words; the caller frees it. */
@@ -204,10 +234,61 @@ static int print_policy(const struct ncg_cli *cli, const char *file,
 	return policy->rule_count ? print_rules(cli, policy) : 0;
 }
 
+/* ------------------------------------------------------------------- warnings */
+
+/* How the file was read: who else can change it. */
+static int tell_warnings(json_t *list, const char *file, const struct ncg_policy *policy)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < policy->warning_count; i++) {
+		if (list)
+			r = add_warning(list, file, 0, policy->warnings[i]);
+		else
+			ncg_warning("%s", policy->warnings[i]);
+	}
+	return r;
+}
+
+/*
+ * 1: there are rules that can never decide; 0: none; -ENOMEM. That a device is not in
+ * this host is a note for humans, and no finding.
+ */
+static int tell_review(json_t *list, const struct ncg_policy *policy,
+		       const struct ncg_devices *devices)
+{
+	ncg_autofree struct ncg_policy_findings *findings = NULL;
+	int r = ncg_policy_review(policy, devices, &findings), found = 0;
+
+	for (size_t i = 0; !r && i < findings->count; i++) {
+		const struct ncg_policy_finding *finding = &findings->list[i];
+		const struct ncg_policy_rule *rule = &policy->rules[finding->rule];
+		const bool note = finding->kind == NCG_POLICY_NO_DEVICE;
+		ncg_autofree char *sentence = ncg_policy_finding_format(policy, finding);
+
+		found |= !note;
+		if (!sentence)
+			r = -ENOMEM;
+		else if (note && !list)
+			printf("  note: %s\n", sentence);
+		else if (!note && list)
+			r = add_warning(list, policy->paths[rule->file], rule->line, sentence);
+		else if (!note)
+			ncg_warning("%s", sentence);
+	}
+	if (!r && findings->more && !list)
+		ncg_warning("%zu more of this kind are not shown", findings->more);
+	return r ? r : found;
+}
+
 /* ---------------------------------------------------------------------- a file */
 
-/* 0; -EINVAL when the policy is bad, and that was told; -ENOMEM. */
-static int check_file(const struct ncg_cli *cli, const char *file, json_t *list)
+/*
+ * 0; 1 when it is good and there are warnings of its rules; -EINVAL when the policy is
+ * bad, and that was told; -ENOMEM.
+ */
+static int check_file(const struct ncg_cli *cli, const char *file,
+		      const struct ncg_devices *devices, json_t *list)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
@@ -236,21 +317,35 @@ static int check_file(const struct ncg_cli *cli, const char *file, json_t *list)
 		told = sentence ? tell_sentence(list, file, sentence) : -ENOMEM;
 		return told ? told : -EINVAL;
 	}
-	if (r)
-		return r;
-	return list ? 0 : print_policy(cli, file, policy);
+	if (!r && !list)
+		r = print_policy(cli, file, policy);
+	if (!r)
+		r = tell_warnings(list, file, policy);
+	return r ? r : tell_review(list, policy, devices);
 }
 
 enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count)
 {
 	json_t *list = cli->json ? json_array() : NULL;
+	ncg_autodevices struct ncg_devices *devices = NULL;
 	enum ncg_exit status = NCG_EXIT_OK;
+	ncg_autofree char *sysfs = NULL;
 	int r = cli->json && !list ? -ENOMEM : 0;
 
+	if (asprintf(&sysfs, "%s/sys", cli->root) < 0) {
+		sysfs = NULL;
+		r = -ENOMEM;
+	}
+	/* Where devices cannot be seen, none is missed. */
+	if (!r && ncg_devices_read(sysfs, &devices))
+		devices = NULL;
 	for (size_t i = 0; !r && i < count; i++) {
-		r = check_file(cli, files[i], list);
+		r = check_file(cli, files[i], devices, list);
 		if (r == -EINVAL) {
 			status = NCG_EXIT_BAD_INPUT;
+			r = 0;
+		} else if (r > 0) {
+			status = status ? status : NCG_EXIT_FINDINGS;
 			r = 0;
 		}
 	}

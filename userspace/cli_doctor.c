@@ -395,7 +395,8 @@ static void check_policy(struct doctor *d)
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	const json_t *loaded = json_object_get(d->status, "policy");
 	char sha256[NCG_SHA256_TEXT_LEN];
-	int r = ncg_policy_file_load(d->cli->policy, &d->policy, &errors);
+	const struct ncg_policy_file_options options = { .trusted = true };
+	int r = ncg_policy_file_load_with(d->cli->policy, &options, &d->policy, &errors);
 
 	if (r) {
 		line(d, "policy", FAILED, r, "%s\tsee `ncgate check %s`", d->cli->policy,

@@ -390,10 +390,21 @@ void ncg_pci_names_free(struct ncg_pci_names *names)
 	free(names);
 }
 
+/* Of the ways to find a name, all but the file are switched off. */
+#define NAME_LOOKUP (PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB)
+
+const char *ncg_pci_names_get(struct ncg_pci_names *names, int vendor, int device, char *buffer,
+			      size_t size)
+{
+	if (device < 0)
+		return pci_lookup_name(names->access, buffer, size,
+				       NAME_LOOKUP | PCI_LOOKUP_VENDOR, vendor);
+	return pci_lookup_name(names->access, buffer, size, NAME_LOOKUP | PCI_LOOKUP_DEVICE, vendor,
+			       device);
+}
+
 void ncg_devices_name(struct ncg_devices *devices, struct ncg_pci_names *names)
 {
-	/* Of the ways to find a name, all but the file are switched off. */
-	const int how = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
 	size_t i;
 
 	if (!names)
@@ -405,11 +416,11 @@ void ncg_devices_name(struct ncg_devices *devices, struct ncg_pci_names *names)
 
 		/* The look-up may answer with a string that is not in the buffer. */
 		name = pci_lookup_name(names->access, buffer, sizeof(buffer),
-				       how | PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE,
+				       NAME_LOOKUP | PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE,
 				       (int)device->vendor, (int)device->device);
 		if (!name)
-			name = pci_lookup_name(names->access, buffer, sizeof(buffer),
-					       how | PCI_LOOKUP_VENDOR, (int)device->vendor);
+			name = ncg_pci_names_get(names, device->vendor, -1, buffer,
+						 sizeof(buffer));
 		snprintf(device->name, sizeof(device->name), "%s", name ? name : "");
 	}
 }

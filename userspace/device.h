@@ -113,6 +113,13 @@ NCG_DEFINE_CLEANUP(struct ncg_pci_names *, ncg_pci_names_free)
 #define ncg_autopcinames ncg_cleanup(ncg_pci_names_free_cleanup)
 
 /*
+ * The name of a vendor (device: -1), or of one of its devices, written to buffer or
+ * not; NULL where pci.ids has none. Valid until buffer changes.
+ */
+const char *ncg_pci_names_get(struct ncg_pci_names *names, int vendor, int device, char *buffer,
+			      size_t size);
+
+/*
  * Fills in the name of every device, "Vendor Device", before the snapshot is
  * shared. names may be NULL, then nothing happens.
  */

@@ -87,13 +87,7 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 	json_object_set_new(f, "device", pci_json(events, &e->pci));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
-	json_object_set_new(f, "verdict", json_string(ncg_names_verdict(d->verdict)));
-	json_object_set_new(f, "reason", json_string(ncg_names_reason(d->reason)));
-	if (d->reason == NCG_REASON_RULE)
-		json_object_set_new(f, "rule",
-				    json_pack("{s:s#, s:I}", "file", d->file,
-					      strnlen(d->file, sizeof(d->file)), "line",
-					      (json_int_t)d->line));
+	ncg_json_put_decision(f, d);
 	json_object_set_new(f, "mode", json_string(ncg_names_mode(d->mode)));
 	json_object_set_new(f, "grade", json_string(ncg_names_grade(d->grade)));
 	json_object_set_new(f, "policy", json_pack("{s:I, s:o}", "generation",

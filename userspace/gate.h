@@ -20,8 +20,8 @@
 int ncg_gate_read(int policy_fd, struct ncg_phead *ret_head);
 
 /*
- * Compiles and loads policy. Where the very same text is in force already,
- * nothing is done and its generation stays. *ret_head is what is then in force,
+ * Compiles and loads policy. Where the very same policy is in force already (its
+ * text, and what it was compiled to), nothing is done and its generation stays. *ret_head is what is then in force,
  * *ret_changed (may be NULL) whether anything was done.
  * Returns 0, or a negative errno that is logged; the old policy then stays.
  */

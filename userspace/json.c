@@ -50,15 +50,18 @@ json_t *ncg_json_bar(const struct ncg_device *d, unsigned int bar)
 
 int ncg_json_put_decision(json_t *json, const struct ncg_decision *decision)
 {
+	json_t *rule;
 	int r = json_object_set_new(json, "verdict",
 				    json_string(ncg_names_verdict(decision->verdict)));
 
 	r |= json_object_set_new(json, "reason", json_string(ncg_names_reason(decision->reason)));
-	if (decision->reason == NCG_REASON_RULE)
-		r |= json_object_set_new(
-			json, "rule",
-			json_pack("{s:s#, s:I}", "file", decision->file,
-				  strnlen(decision->file, sizeof(decision->file)), "line",
-				  (json_int_t)decision->line));
+	if (decision->reason != NCG_REASON_RULE)
+		return r ? -ENOMEM : 0;
+	rule = json_pack("{s:s#, s:I}", "file", decision->file,
+			 strnlen(decision->file, sizeof(decision->file)), "line",
+			 (json_int_t)decision->line);
+	if (decision->audit)
+		r |= json_object_set_new(rule, "audit", json_true());
+	r |= json_object_set_new(json, "rule", rule);
 	return r ? -ENOMEM : 0;
 }

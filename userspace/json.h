@@ -24,7 +24,10 @@ json_t *ncg_json_hex(unsigned int digits, __u64 value); /* at least so many digi
 json_t *ncg_json_device(const struct ncg_device *device);
 json_t *ncg_json_bar(const struct ncg_device *device, unsigned int bar);
 
-/* Adds verdict, reason and, where a rule decided, that rule. 0 or -ENOMEM. */
+/*
+ * Adds verdict, reason and, where a rule decided, that rule: file, line, and
+ * `"audit": true` where it says so. 0 or -ENOMEM.
+ */
 int ncg_json_put_decision(json_t *json, const struct ncg_decision *decision);
 
 #endif

@@ -124,7 +124,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static int read_policy(const char *path, struct ncg_policy **ret_policy, char **ret_refusal)
 {
 	__attribute__((cleanup(ncg_policy_errors_freep))) struct ncg_policy_errors *errors = NULL;
-	int r = ncg_policy_file_load(path, ret_policy, &errors);
+	const struct ncg_policy_file_options options = { .trusted = true };
+	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
 
 	*ret_refusal = NULL;
 	if (!r)

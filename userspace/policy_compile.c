@@ -9,33 +9,47 @@
  */
 #include "policy_compile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define _cleanup_compiled_ __attribute__((cleanup(ncg_policy_compile_freep)))
+#include "cleanup.h"
+#include "policy_cgroup.h"
+#include "policy_table.h"
 
 /* What stopped a compilation, for the sentence about it. */
 enum limit {
 	LIMIT_NONE,
-	LIMIT_FILES,
 	LIMIT_MASKS,
 	LIMIT_RULES,
+	LIMIT_CGROUPS,
 };
 
 struct obstacle {
 	enum limit limit;
-	const struct ncg_policy_rule *rule;	/* the first too many, or NULL */
+	const struct ncg_policy_rule *rule; /* the first too many, or NULL */
 };
+
+/* A policy on its way to elements. */
+struct build {
+	const struct ncg_policy *policy;
+	struct ncg_pmask masks[NCG_MASKS_MAX];
+	__u32 mask_count;
+	__u32 rules; /* of the table's entries */
+	struct ncg_policy_cgroups cgroups;
+	struct ncg_policy_table table;
+};
+
+static_assert(sizeof(union ncg_pelement) == sizeof(struct ncg_pslot), "a slot is an element");
 
 void ncg_policy_compile_free(struct ncg_compiled *compiled)
 {
 	if (!compiled)
 		return;
-	free(compiled->entries);
-	free(compiled->slots);
+	free(compiled->elements);
 	free(compiled);
 }
 
@@ -44,216 +58,151 @@ void ncg_policy_compile_freep(struct ncg_compiled **compiled)
 	ncg_policy_compile_free(*compiled);
 }
 
-/* A rule's mask, that of its BAR list included: all of a list share one. */
-static struct ncg_tuple rule_mask(const struct ncg_policy_rule *rule)
+static void build_done(struct build *build)
 {
-	struct ncg_tuple mask = rule->mask;
-
-	mask.bar = rule->bars ? ~0u : 0;
-	return mask;
+	ncg_policy_cgroups_done(&build->cgroups);
+	ncg_policy_table_done(&build->table);
 }
 
-static unsigned int rule_keys(const struct ncg_policy_rule *rule)
+/* A rule as value and mask; all BARs of a list share one mask. */
+static void rule_tuples(const struct build *build, const struct ncg_policy_rule *rule,
+			struct ncg_tuple *ret_value, struct ncg_tuple *ret_mask)
 {
-	return rule->bars ? __builtin_popcount(rule->bars) : 1;
-}
+	*ret_value = rule->value;
+	*ret_mask = rule->mask;
+	if (rule->bars)
+		ret_mask->bar = ~0u;
+	if (rule->cgroup) {
+		const struct ncg_policy_cgroup *cgroup =
+			ncg_policy_cgroups_find(&build->cgroups, rule->cgroup);
 
-/* Both have no padding, so equal values are equal bytes. */
-static bool tuple_equal(const struct ncg_tuple *a, const struct ncg_tuple *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
-static bool key_equal(const struct ncg_pkey *a, const struct ncg_pkey *b)
-{
-	return !memcmp(a, b, sizeof(*a));
-}
-
-static size_t key_hash(const struct ncg_pkey *key)
-{
-	__u64 words[sizeof(*key) / sizeof(__u64)], hash = 0;
-
-	memcpy(words, key, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		/* the finaliser of SplitMix64, once a word */
-		hash += words[i] + 0x9e3779b97f4a7c15ull;
-		hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9ull;
-		hash = (hash ^ hash >> 27) * 0x94d049bb133111ebull;
-		hash ^= hash >> 31;
-	}
-	return hash;
-}
-
-/* The slot of key's entry, or the free one where it belongs; 0 marks free. */
-static __u32 *slot_find(const struct ncg_compiled *compiled, const struct ncg_pkey *key)
-{
-	size_t at = key_hash(key);
-
-	/* Ends: there are at least twice as many slots as rules. */
-	for (;; at++) {
-		__u32 *slot = &compiled->slots[at & (compiled->slot_count - 1)];
-
-		if (!*slot || key_equal(&compiled->entries[*slot].key, key))
-			return slot;
+		ret_value->cgroup = cgroup->code;
+		ret_mask->cgroup = cgroup->mask;
 	}
 }
 
-const union ncg_pvalue *ncg_policy_compile_find(const struct ncg_compiled *compiled,
-						const struct ncg_pkey *key)
+/* Finds or adds mask, for the rule at order. False: there is no room for it. */
+static bool mask_index(struct build *build, const struct ncg_tuple *mask, __u32 order,
+		       __u32 *ret_index)
 {
-	size_t at;
+	__u32 i;
 
-	switch (key->kind) {
-	case NCG_PKIND_HEAD:
-		at = key->index ? compiled->count : 0;
-		break;
-	case NCG_PKIND_MASK:
-		at = key->index < compiled->masks ? 1 + (size_t)key->index : compiled->count;
-		break;
-	case NCG_PKIND_FILE:
-		at = key->index < compiled->files ? 1 + compiled->masks + (size_t)key->index :
-						    compiled->count;
-		break;
-	case NCG_PKIND_RULE:
-		at = *slot_find(compiled, key);
-		return at ? &compiled->entries[at].value : NULL;
-	default:
-		return NULL;
+	/* A tuple has no padding, so equal values are equal bytes. */
+	for (i = 0; i < build->mask_count; i++)
+		if (!memcmp(&build->masks[i].bits, mask, sizeof(*mask)))
+			break;
+	if (i == NCG_MASKS_MAX)
+		return false;
+	if (i == build->mask_count) {
+		build->masks[i] = (struct ncg_pmask){ .bits = *mask, .first_order = order };
+		build->mask_count++;
 	}
-	/* A key of the other kinds with a tuple is in no map. */
-	if (at == compiled->count || !key_equal(&compiled->entries[at].key, key))
-		return NULL;
-	return &compiled->entries[at].value;
+	*ret_index = i;
+	return true;
 }
 
-/* Finds or adds mask. False: there is no room for it. */
-static bool mask_index(struct ncg_tuple masks[NCG_MASKS_MAX], __u32 *count,
-		       const struct ncg_tuple *mask, __u32 *ret_index)
+/* Adds a rule's keys but those that an earlier rule has. */
+static int rule_add(struct build *build, const struct ncg_policy_rule *rule, __u32 order,
+		    struct obstacle *ret_obstacle)
 {
-	for (__u32 i = 0; i < *count; i++) {
-		if (tuple_equal(&masks[i], mask)) {
-			*ret_index = i;
-			return true;
+	struct ncg_pkey key = { 0 };
+	struct ncg_tuple mask;
+	__u32 index;
+
+	rule_tuples(build, rule, &key.tuple, &mask);
+	if (!mask_index(build, &mask, order, &index)) {
+		*ret_obstacle = (struct obstacle){ LIMIT_MASKS, rule };
+		return -E2BIG;
+	}
+	key.space = NCG_SPACE_MASK(index);
+	for (unsigned int bar = 0; bar < NCG_POLICY_BARS; bar++) {
+		struct ncg_pslot *slot;
+		bool new;
+
+		if (rule->bars ? !(rule->bars & 1u << bar) : bar)
+			continue;
+		key.tuple.bar = bar;
+		slot = ncg_policy_table_add(&build->table, &key, &new);
+		if (!slot)
+			return -ENOMEM;
+		if (!new)
+			continue;
+		if (build->rules == NCG_RULES_MAX) {
+			*ret_obstacle = (struct obstacle){ LIMIT_RULES, rule };
+			return -E2BIG;
 		}
+		build->rules++;
+		slot->rule = (struct ncg_prule){
+			.order = order,
+			.line = rule->line,
+			.file = rule->file,
+			.verdict = rule->verdict,
+			.audit = rule->audit,
+		};
 	}
-	if (*count == NCG_MASKS_MAX)
-		return false;
-	*ret_index = *count;
-	masks[(*count)++] = *mask;
-	return true;
+	return 0;
 }
 
-/* Adds one key of a rule unless an earlier rule has it. False: no room. */
-static bool rule_add(struct ncg_compiled *compiled, __u32 mask, const struct ncg_tuple *tuple,
-		     const struct ncg_policy_rule *rule, __u32 order)
+/* Lays the elements out. */
+static int lay_out(const struct build *build, __u64 generation,
+		   struct ncg_compiled **ret_compiled)
 {
-	const struct ncg_pkey key = { NCG_PKIND_RULE, mask, *tuple };
-	struct ncg_compiled_entry *entry;
-	__u32 *slot = slot_find(compiled, &key);
-
-	if (*slot)
-		return true;
-	if (compiled->rules == NCG_RULES_MAX)
-		return false;
-	*slot = compiled->count;
-	entry = &compiled->entries[compiled->count++];
-	entry->key = key;
-	entry->value.rule = (struct ncg_prule){
-		.order = order,
-		.line = rule->line,
-		.file = rule->file,
-		.verdict = rule->verdict,
-		.audit = rule->audit,
+	const struct ncg_policy *policy = build->policy;
+	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled =
+		calloc(1, sizeof(*compiled));
+	struct ncg_phead head = {
+		.generation = generation,
+		.masks = build->mask_count,
+		.rules = build->rules,
+		.first_slot = 1 + build->mask_count + policy->file_count,
+		.mode = policy->mode,
+		.fallback = policy->fallback,
+		.without_hook = policy->without_hook,
+		.cgroups = build->table.count > build->rules,
 	};
-	compiled->rules++;
-	return true;
+	ncg_autofree __u32 *order = NULL;
+	union ncg_pelement *next;
+	int r;
+
+	if (!compiled)
+		return -ENOMEM;
+	memcpy(head.sha256, policy->sha256, sizeof(head.sha256));
+	r = ncg_policy_table_place(&build->table, &head.seed, &head.slots, &order);
+	if (r)
+		return r;
+	compiled->count = head.first_slot + head.slots;
+	compiled->elements = calloc(compiled->count, sizeof(*compiled->elements));
+	if (!compiled->elements)
+		return -ENOMEM;
+
+	next = compiled->elements;
+	next++->head = head;
+	for (__u32 i = 0; i < build->mask_count; i++)
+		next++->mask = build->masks[i];
+	for (size_t i = 0; i < policy->file_count; i++)
+		memcpy(next++->file, policy->files[i], NCG_PATH_LEN);
+	for (__u32 i = 0; i < head.slots; i++, next++)
+		if (order[i])
+			next->slot = build->table.entries[order[i] - 1];
+
+	*ret_compiled = ncg_take_ptr(compiled);
+	return 0;
 }
 
 static int compile(const struct ncg_policy *policy, __u64 generation,
 		   struct obstacle *ret_obstacle, struct ncg_compiled **ret_compiled)
 {
-	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
-	struct ncg_tuple masks[NCG_MASKS_MAX];
-	size_t keys = 0, room;
-	__u32 mask_count = 0, index;
+	ncg_cleanup(build_done) struct build build = { .policy = policy };
+	int r;
 
 	*ret_compiled = NULL;
 	*ret_obstacle = (struct obstacle){ 0 };
-	if (policy->file_count > NCG_FILES_MAX) {
-		ret_obstacle->limit = LIMIT_FILES;
-		return -E2BIG;
-	}
-
-	/* All masks first: they stand before the rules. */
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		struct ncg_tuple mask = rule_mask(&policy->rules[i]);
-
-		keys += rule_keys(&policy->rules[i]);
-		if (mask_index(masks, &mask_count, &mask, &index))
-			continue;
-		*ret_obstacle = (struct obstacle){ LIMIT_MASKS, &policy->rules[i] };
-		return -E2BIG;
-	}
-
-	compiled = calloc(1, sizeof(*compiled));
-	if (!compiled)
-		return -ENOMEM;
-	/* More keys than fit are no error yet: they may be repetitions. */
-	if (keys > NCG_RULES_MAX)
-		keys = NCG_RULES_MAX;
-	room = 1 + mask_count + policy->file_count + keys;
-	compiled->entries = calloc(room, sizeof(*compiled->entries));
-	for (compiled->slot_count = 2; compiled->slot_count < 2 * keys;)
-		compiled->slot_count *= 2;
-	compiled->slots = calloc(compiled->slot_count, sizeof(*compiled->slots));
-	if (!compiled->entries || !compiled->slots)
-		return -ENOMEM;
-
-	compiled->entries[compiled->count++].key.kind = NCG_PKIND_HEAD;
-	for (__u32 i = 0; i < mask_count; i++) {
-		struct ncg_compiled_entry *entry = &compiled->entries[compiled->count++];
-
-		entry->key = (struct ncg_pkey){ .kind = NCG_PKIND_MASK, .index = i };
-		entry->value.mask = masks[i];
-	}
-	compiled->masks = mask_count;
-	for (size_t i = 0; i < policy->file_count; i++) {
-		struct ncg_compiled_entry *entry = &compiled->entries[compiled->count++];
-
-		entry->key = (struct ncg_pkey){ .kind = NCG_PKIND_FILE, .index = i };
-		memcpy(entry->value.file, policy->files[i], NCG_PATH_LEN);
-	}
-	compiled->files = policy->file_count;
-
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		const struct ncg_policy_rule *rule = &policy->rules[i];
-		struct ncg_tuple mask = rule_mask(rule), tuple = rule->value;
-
-		mask_index(masks, &mask_count, &mask, &index);
-		for (unsigned int bar = 0; bar < NCG_POLICY_BARS; bar++) {
-			if (rule->bars ? !(rule->bars & 1u << bar) : bar)
-				continue;
-			tuple.bar = bar;
-			if (rule_add(compiled, index, &tuple, rule, i))
-				continue;
-			*ret_obstacle = (struct obstacle){ LIMIT_RULES, rule };
-			return -E2BIG;
-		}
-	}
-
-	compiled->entries[0].value.head = (struct ncg_phead){
-		.generation = generation,
-		.mode = policy->mode,
-		.fallback = policy->fallback,
-		.without_hook = policy->without_hook,
-		.masks = compiled->masks,
-		.rules = compiled->rules,
-	};
-	memcpy(compiled->entries[0].value.head.sha256, policy->sha256, NCG_SHA256_LEN);
-
-	*ret_compiled = compiled;
-	compiled = NULL;
-	return 0;
+	r = ncg_policy_cgroups_number(policy, &build.table, &build.cgroups);
+	if (r == -E2BIG)
+		ret_obstacle->limit = LIMIT_CGROUPS;
+	for (size_t i = 0; !r && i < policy->rule_count; i++)
+		r = rule_add(&build, &policy->rules[i], i, ret_obstacle);
+	return r ? r : lay_out(&build, generation, ret_compiled);
 }
 
 int ncg_policy_compile(const struct ncg_policy *policy, __u64 generation,
@@ -266,7 +215,7 @@ int ncg_policy_compile(const struct ncg_policy *policy, __u64 generation,
 
 char *ncg_policy_compile_explain(const struct ncg_policy *policy)
 {
-	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
+	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
 	struct obstacle obstacle;
 	char *text = NULL;
 	int n = -1;
@@ -276,24 +225,26 @@ char *ncg_policy_compile_explain(const struct ncg_policy *policy)
 	switch (obstacle.limit) {
 	case LIMIT_NONE:
 		return NULL;
-	case LIMIT_FILES:
-		n = asprintf(&text, "the policy has %zu files; at most %u are possible",
-			     policy->file_count, NCG_FILES_MAX);
-		break;
 	case LIMIT_MASKS:
 		n = asprintf(&text,
 			     "%s:%u: the rules match on more than %u different sets of fields, "
 			     "and this is the first too many; give it the same matches and "
 			     "wildcards as another rule",
-			     policy->files[obstacle.rule->file], obstacle.rule->line,
+			     policy->paths[obstacle.rule->file], obstacle.rule->line,
 			     NCG_MASKS_MAX);
 		break;
 	case LIMIT_RULES:
 		n = asprintf(&text,
 			     "%s:%u: the policy has more than %u rules, each BAR of a bar= list "
 			     "counted, and this is the first too many",
-			     policy->files[obstacle.rule->file], obstacle.rule->line,
+			     policy->paths[obstacle.rule->file], obstacle.rule->line,
 			     NCG_RULES_MAX);
+		break;
+	case LIMIT_CGROUPS:
+		n = asprintf(&text,
+			     "%s: the rules name too many cgroups: at most %u, and fewer when "
+			     "they are deep and have many folders on each level",
+			     policy->paths[0], NCG_NODES_MAX);
 		break;
 	}
 	return n < 0 ? NULL : text;

@@ -1,55 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads a policy file whole, then parses and digests that one copy, so that the
- * SHA-256 in the audit trail is of exactly the text that was parsed, whatever
- * happens to the file meanwhile. Owns no state; fails closed.
+ * Reads each file whole, then parses and digests that one copy, so that the SHA-256
+ * in the audit trail is of exactly the text that was parsed, whatever happens to the
+ * files meanwhile. Owns no state; fails closed.
  */
 #include "policy_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
-static void cleanup_free(void *pointer)
+#include "cleanup.h"
+#include "policy_names.h"
+#include "policy_trust.h"
+
+/* One load. */
+struct load {
+	const struct ncg_policy_file_options *options;
+	gnutls_hash_hd_t hash; /* NULL: cannot be computed */
+	size_t files;	       /* read so far */
+	struct ncg_policy_names *names; /* NULL before the first is asked for */
+	char **warnings;
+	size_t warning_count;
+};
+
+static void load_done(struct load *load)
 {
-	free(*(void **)pointer);
+	for (size_t i = 0; i < load->warning_count; i++)
+		free(load->warnings[i]);
+	free(load->warnings);
+	ncg_policy_names_free(load->names);
+	if (load->hash)
+		gnutls_hash_deinit(load->hash, NULL);
 }
 
-static void cleanup_close(int *fd)
+/* --------------------------------------------------------------------- trust */
+
+static int warn(struct load *load, const char *path, const char *problem)
 {
-	if (*fd >= 0)
-		close(*fd);
+	char **grown = reallocarray(load->warnings, load->warning_count + 1, sizeof(*grown));
+	char *warning;
+
+	if (!grown)
+		return -ENOMEM;
+	load->warnings = grown;
+	if (asprintf(&warning, "%s: %s; ncgated would refuse it", path, problem) < 0)
+		return -ENOMEM;
+	load->warnings[load->warning_count++] = warning;
+	return 0;
 }
 
-#define _cleanup_free_ __attribute__((cleanup(cleanup_free)))
-#define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
-#define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
+/* 0, or what refuses the file or folder. */
+static int check_trust(struct load *load, int fd, const char *path,
+		       struct ncg_policy_trouble *ret_trouble)
+{
+	ncg_autofree char *problem = NULL;
+	int r = ncg_policy_trust_check(fd, path, &problem);
+
+	if (r != -EPERM)
+		return r;
+	if (!load->options->trusted)
+		return warn(load, path, problem);
+	ret_trouble->problem = ncg_take_ptr(problem);
+	ret_trouble->expected = NCG_POLICY_TRUST_EXPECTED;
+	return r;
+}
+
+/* ------------------------------------------------------------------------ read */
 
 /*
- * Reads all of path, or the first limit bytes. Not by its size: pipes and files
- * that change have none. 0 or -errno; the caller frees *ret_text.
+ * Reads all of a file, or a little more than limit bytes. Not by its size: pipes and
+ * files that change have none. 0 or -errno; the caller frees *ret_text.
  */
-static int read_whole(const char *path, size_t limit, char **ret_text, size_t *ret_size)
+static int read_whole(int fd, size_t limit, char **ret_text, size_t *ret_size)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	_cleanup_free_ char *text = NULL;
+	ncg_autofree char *text = NULL;
 	size_t size = 0, room = 0;
 
-	if (fd < 0)
-		return -errno;
-	while (size < limit) {
+	while (size <= limit) {
 		ssize_t n;
 
 		if (size == room) {
 			size_t more = room ? 2 * room : 16384;
 			char *bigger;
 
-			if (more > limit)
-				more = limit;
+			/* One byte beyond, for the parser to see that it is too long. */
+			if (more > limit + 1)
+				more = limit + 1;
 			bigger = realloc(text, more);
 			if (!bigger)
 				return -ENOMEM;
@@ -65,35 +110,183 @@ static int read_whole(const char *path, size_t limit, char **ret_text, size_t *r
 			break;
 		size += n;
 	}
-	*ret_text = text;
+	*ret_text = ncg_take_ptr(text);
 	*ret_size = size;
-	text = NULL;
+	return 0;
+}
+
+static void digest(struct load *load, const char *text, size_t size)
+{
+	/* A NUL is in no text, so where one ends and the next begins counts. */
+	if (load->hash &&
+	    ((load->files++ && gnutls_hash(load->hash, "", 1) < 0) ||
+	     (size && gnutls_hash(load->hash, text, size) < 0))) {
+		gnutls_hash_deinit(load->hash, NULL);
+		load->hash = NULL;
+	}
+}
+
+static int on_read(void *context, const char *path, size_t limit, char **ret_text,
+		   size_t *ret_size, struct ncg_policy_identity *ret_identity,
+		   struct ncg_policy_trouble *ret_trouble)
+{
+	struct load *load = context;
+	/* Nobody's pipe stops the daemon: with O_NONBLOCK it is opened, and refused. */
+	ncg_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+						  (load->options->trusted ? O_NONBLOCK : 0));
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	*ret_identity = (struct ncg_policy_identity){ st.st_dev, st.st_ino };
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	/* A pipe has no way to it; a draft may come through one, a policy may not. */
+	if (S_ISREG(st.st_mode)) {
+		r = check_trust(load, fd, path, ret_trouble);
+	} else if (load->options->trusted) {
+		ret_trouble->problem = strdup("is no regular file");
+		ret_trouble->expected = NCG_POLICY_TRUST_EXPECTED;
+		r = ret_trouble->problem ? -EPERM : -ENOMEM;
+	} else {
+		r = 0;
+	}
+	if (!r)
+		r = read_whole(fd, limit, ret_text, ret_size);
+	if (!r)
+		digest(load, *ret_text, *ret_size);
+	return r;
+}
+
+/* ------------------------------------------------------------------------ list */
+
+struct paths {
+	char **list;
+	size_t count;
+};
+
+static void paths_done(struct paths *paths)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		free(paths->list[i]);
+	free(paths->list);
+}
+
+/* Adds FOLDER/NAME, or FOLDER where name is NULL. */
+static int paths_add(struct paths *paths, const char *folder, const char *name)
+{
+	const char *slash = name && *folder && folder[strlen(folder) - 1] != '/' ? "/" : "";
+	char **grown = reallocarray(paths->list, paths->count + 1, sizeof(*grown)), *path;
+
+	if (!grown)
+		return -ENOMEM;
+	paths->list = grown;
+	if (asprintf(&path, "%s%s%s", folder, slash, name ? name : "") < 0)
+		return -ENOMEM;
+	paths->list[paths->count++] = path;
+	return 0;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* As a shell's *.conf: what begins with a dot is hidden. */
+static bool is_drop_in(const char *name)
+{
+	size_t length = strlen(name);
+
+	return *name != '.' && length > strlen(".conf") &&
+	       !strcmp(name + length - strlen(".conf"), ".conf");
+}
+
+static int read_folder(const char *path, DIR *dir, struct paths *paths)
+{
+	struct dirent *entry;
+	int r;
+
+	for (errno = 0; (entry = readdir(dir)); errno = 0) {
+		if (!is_drop_in(entry->d_name))
+			continue;
+		r = paths_add(paths, path, entry->d_name);
+		if (r)
+			return r;
+	}
+	if (errno)
+		return -errno;
+	if (paths->count)
+		qsort(paths->list, paths->count, sizeof(*paths->list), compare_paths);
+	return 0;
+}
+
+static int on_list(void *context, const char *path, char ***ret_paths, size_t *ret_count,
+		   struct ncg_policy_trouble *ret_trouble)
+{
+	ncg_cleanup(paths_done) struct paths paths = { 0 };
+	ncg_autoclosedir DIR *dir = opendir(path);
+	int r;
+
+	if (dir) {
+		r = check_trust(context, dirfd(dir), path, ret_trouble);
+		if (!r)
+			r = read_folder(path, dir, &paths);
+	} else if (errno == ENOTDIR) {
+		r = paths_add(&paths, path, NULL);
+	} else {
+		r = -errno;
+	}
+	if (r)
+		return r;
+	*ret_count = paths.count;
+	*ret_paths = ncg_take_ptr(paths.list);
+	paths.count = 0;
+	return 0;
+}
+
+/* ----------------------------------------------------------------------- names */
+
+static int on_ids(void *context, const __u16 *vendor, const char *name,
+		  struct ncg_policy_ids *ret_ids)
+{
+	struct load *load = context;
+
+	if (!load->names && ncg_policy_names_open(load->options->pci_ids, &load->names))
+		return -ENOMEM;
+	return ncg_policy_names_ids(load->names, vendor, name, ret_ids);
+}
+
+/* ------------------------------------------------------------------------ load */
+
+int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_options *options,
+			      struct ncg_policy **ret_policy,
+			      struct ncg_policy_errors **ret_errors)
+{
+	static const struct ncg_policy_file_options none;
+	ncg_cleanup(load_done) struct load load = { .options = options ? options : &none };
+	const struct ncg_policy_sources sources = { &load, on_list, on_read, on_ids };
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
+	int r;
+
+	*ret_policy = NULL;
+	if (gnutls_hash_init(&load.hash, GNUTLS_DIG_SHA256) < 0)
+		load.hash = NULL;
+	r = ncg_policy_parse_file(path, &sources, &policy, ret_errors);
+	if (r < 0)
+		return r;
+	if (!load.hash)
+		return -EIO;
+	gnutls_hash_output(load.hash, policy->sha256);
+	policy->warnings = ncg_take_ptr(load.warnings);
+	policy->warning_count = load.warning_count;
+	load.warning_count = 0;
+	*ret_policy = ncg_take_ptr(policy);
 	return 0;
 }
 
 int ncg_policy_file_load(const char *path, struct ncg_policy **ret_policy,
 			 struct ncg_policy_errors **ret_errors)
 {
-	_cleanup_policy_ struct ncg_policy *policy = NULL;
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	int r;
-
-	*ret_policy = NULL;
-	if (ret_errors)
-		*ret_errors = NULL;
-
-	/* One byte more than allowed, for the parser to see that it is too long. */
-	r = read_whole(path, (size_t)NCG_POLICY_SIZE_MAX + 1, &text, &size);
-	if (r < 0)
-		return r;
-	r = ncg_policy_parse_text(path, text, size, &policy, ret_errors);
-	if (r < 0)
-		return r;
-	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text ? text : "", size, policy->sha256) < 0)
-		return -EIO;
-
-	*ret_policy = policy;
-	policy = NULL;
-	return 0;
+	return ncg_policy_file_load_with(path, NULL, ret_policy, ret_errors);
 }

@@ -294,9 +294,10 @@ static bool module_loaded(const char *module)
 
 /*
  * The kernel attaches a program of type LSM also where BPF is no LSM of it, and never
- * asks it then. So ask for an mmap and see. Returns 0 or -errno, logged.
+ * asks it then. So ask for an mmap and see. The program tells vfio's files by their
+ * module; what is built in has none (and no initstate). Returns 0 or -errno, logged.
  */
-static int check_trap_asked(const struct bpf_object *object)
+static int check_trap_works(const struct bpf_object *object)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(object, ".bss");
 	int offset = variable_offset(object, ".bss", "trap_asked", sizeof(bool));
@@ -307,6 +308,9 @@ static int check_trap_asked(const struct bpf_object *object)
 	__u32 zero = 0;
 	void *at;
 
+	if (access("/sys/module/vfio/initstate", F_OK))
+		return ncg_log_error(-EOPNOTSUPP, "`without-hook trap` needs vfio as a module, "
+						  "not built into the kernel");
 	if (offset < 0 || !values)
 		return ncg_log_error(offset < 0 ? offset : -ENOMEM, "decide_trap has no sign");
 	at = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -342,7 +346,7 @@ static int attach_one(struct ncg_programs *programs, const struct bpf_object *ob
 	link = bpf_program__attach(bpf_object__find_program_by_name(object, table[p].name));
 	r = link ? 0 : -errno;
 	if (!r && p == NCG_PROGRAM_DECIDE_TRAP)
-		r = check_trap_asked(object);
+		r = check_trap_works(object);
 	if (!r) {
 		unlink(fresh);
 		r = bpf_link__pin(link, fresh);

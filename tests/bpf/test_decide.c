@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * decide.h in the kernel: compiled policies in real maps behind the verifier,
- * against the naive interpreter; and that a swap of policies is one step. The
- * object and its maps belong to the group, and end with it; nothing is pinned.
- *
- * NCG_BPF_DIR: the folder of test_decide.bpf.o; unset, the tests fail. Without the
- * privilege to load it they are skipped, which is not the same as passed.
+ * against the naive interpreter; and that a swap of policies is one step. State:
+ * see decide_run.h.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,11 +18,8 @@
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
+#include "decide_run.h"
 #include "policy.h"
-#include "policy_compile.h"
 
 #include "../unit/policy_model.h"
 
@@ -35,79 +29,26 @@
 #define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
 #define _cleanup_compiled_ __attribute__((cleanup(ncg_policy_compile_freep)))
 
-/* As in test_decide.bpf.c. */
-struct test_decide_ctx {
-	struct ncg_tuple tuple;
-	struct ncg_decision decision;
-};
-
-static struct bpf_object *object;
-static int program_fd, policy_fd;
-
 static int setup(void **state)
 {
-	const char *folder = getenv("NCG_BPF_DIR");
-	char path[512];
-	int r;
-
 	(void)state;
-	if (!folder) {
-		print_error("NCG_BPF_DIR is not set\n");
-		return -1;
-	}
-	snprintf(path, sizeof(path), "%s/test_decide.bpf.o", folder);
-	object = bpf_object__open_file(path, NULL);
-	if (!object) {
-		print_error("%s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	r = bpf_object__load(object);
-	if (r == -EPERM && geteuid()) {
-		bpf_object__close(object);
-		object = NULL;
-		return 0;
-	}
-	if (r < 0) {
-		print_error("%s cannot be loaded: %s\n", path, strerror(-r));
-		return -1;
-	}
-	program_fd = bpf_program__fd(bpf_object__find_program_by_name(object, "test_decide"));
-	policy_fd = bpf_object__find_map_fd_by_name(object, "policy");
-	return program_fd < 0 || policy_fd < 0 ? -1 : 0;
+	return load_object("test_decide");
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	bpf_object__close(object);
-	return 0;
-}
-
-#define need_bpf() do {			\
-		if (!object)		\
-			skip();		\
-	} while (0)
-
-/* A new map that holds compiled. 0 entries: an empty one. */
+/* A new map that holds compiled; NULL: one without a head that makes sense. */
 static int map_fill(const struct ncg_compiled *compiled)
 {
-	size_t count = compiled ? compiled->count : 0;
-	struct ncg_pkey *keys = calloc(count + 1, sizeof(*keys));
-	union ncg_pvalue *values = calloc(count + 1, sizeof(*values));
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "policy_inner", sizeof(*keys),
-				sizeof(*values), count ? count : 1, NULL);
-	__u32 done = count;
+	LIBBPF_OPTS(bpf_map_create_opts, options,
+		    .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	const union ncg_pelement senseless = { .head.masks = NCG_MASKS_MAX + 1 };
+	const union ncg_pelement *elements = compiled ? compiled->elements : &senseless;
+	__u32 count = compiled ? compiled->count : 1;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy_inner", sizeof(__u32),
+				sizeof(*elements), count, &options);
 
-	if (!keys || !values || fd < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		keys[i] = compiled->entries[i].key;
-		values[i] = compiled->entries[i].value;
-	}
-	if (count && (bpf_map_update_batch(fd, keys, values, &done, NULL) || done != count))
-		return -1;
-	free(keys);
-	free(values);
+	for (__u32 i = 0; fd >= 0 && i < count; i++)
+		if (bpf_map_update_elem(fd, &i, &elements[i], BPF_ANY))
+			return -1;
 	return fd;
 }
 
@@ -126,26 +67,6 @@ static void put(const struct ncg_compiled *compiled)
 	assert_int_equal(swap_to(fd), 0);
 	/* the slot holds it now */
 	close(fd);
-}
-
-static int run(struct test_decide_ctx *ctx)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = ctx, .ctx_size_in = sizeof(*ctx));
-	int r = bpf_prog_test_run_opts(program_fd, &options);
-
-	return r < 0 ? r : (int)options.retval;
-}
-
-/* Every byte but `grade` is rubbish before, so that all must be written. */
-static struct ncg_decision decide(const struct ncg_tuple *tuple)
-{
-	struct test_decide_ctx ctx = { .tuple = *tuple };
-
-	memset(&ctx.decision, 0xaa, sizeof(ctx.decision));
-	ctx.decision.grade = NCG_GRADE_TRAP;
-	assert_int_equal(run(&ctx), 0);
-	assert_int_equal(ctx.decision.grade, NCG_GRADE_TRAP);
-	return ctx.decision;
 }
 
 static struct ncg_policy *parse(const char *text, size_t size)
@@ -170,8 +91,8 @@ static struct ncg_compiled *compile(const char *text, __u64 generation)
 
 static void expect_none(void)
 {
-	const struct ncg_decision none = { .grade = NCG_GRADE_TRAP };
-	const struct ncg_decision d = decide(&(struct ncg_tuple){ .vendor = 0x10de });
+	const struct ncg_decision none = { .grade = NCG_GRADE_NONE };
+	const struct ncg_decision d = decide_in_kernel(&(struct ncg_tuple){ .vendor = 0x10de });
 
 	assert_memory_equal(&d, &none, sizeof(d));
 }
@@ -189,11 +110,11 @@ static void test_no_policy_abstains(void **state)
 	/* positive control, then a map with no head, then an empty slot again */
 	compiled = compile("allow *:*", 1);
 	put(compiled);
-	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+	assert_int_equal(decide_in_kernel(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
 	put(NULL);
 	expect_none();
 	put(compiled);
-	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+	assert_int_equal(decide_in_kernel(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
 	assert_int_equal(bpf_map_delete_elem(policy_fd, &slot), 0);
 	expect_none();
 }
@@ -210,22 +131,22 @@ static void test_swap_replaces(void **state)
 	second = compile("mode enforce\n\nallow 10de:*\nallow 15b3:*", 2);
 
 	put(first);
-	d = decide(&gpu);
+	d = decide_in_kernel(&gpu);
 	assert_int_equal(d.generation, 1);
 	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
 	assert_int_equal(d.mode, NCG_MODE_AUDIT);
 	assert_int_equal(d.line, 2);
-	assert_int_equal(decide(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
+	assert_int_equal(decide_in_kernel(&(struct ncg_tuple){ 0 }).verdict, NCG_VERDICT_ALLOW);
 
 	put(second);
-	d = decide(&gpu);
+	d = decide_in_kernel(&gpu);
 	assert_int_equal(d.generation, 2);
 	assert_int_equal(d.verdict, NCG_VERDICT_ALLOW);
 	assert_int_equal(d.mode, NCG_MODE_ENFORCE);
 	assert_int_equal(d.reason, NCG_REASON_RULE);
 	assert_int_equal(d.line, 3);
 	assert_string_equal(d.file, "policy.conf");
-	d = decide(&(struct ncg_tuple){ 0 });
+	d = decide_in_kernel(&(struct ncg_tuple){ 0 });
 	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
 	assert_int_equal(d.reason, NCG_REASON_DEFAULT);
 	assert_int_equal(d.line, 0);
@@ -332,21 +253,21 @@ static void test_largest(void **state)
 	policy = parse(text, size);
 	free(text);
 	assert_int_equal(ncg_policy_compile(policy, 9, &compiled), 0);
-	assert_int_equal(compiled->masks, NCG_MASKS_MAX);
-	assert_int_equal(compiled->rules, NCG_RULES_MAX);
+	assert_int_equal(compiled->elements[0].head.masks, NCG_MASKS_MAX);
+	assert_int_equal(compiled->elements[0].head.rules, NCG_RULES_MAX);
 	put(compiled);
 
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		d = decide(&(struct ncg_tuple){ .vendor = 1, .device = probes[i] });
+		d = decide_in_kernel(&(struct ncg_tuple){ .vendor = 1, .device = probes[i] });
 		assert_int_equal(d.generation, 9);
 		assert_int_equal(d.verdict, NCG_VERDICT_ALLOW);
 		assert_int_equal(d.line, probes[i] + 1);
 	}
 	/* the last mask: all wild but the vendor and BAR 5 */
-	d = decide(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff, .bar = 5 });
+	d = decide_in_kernel(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff, .bar = 5 });
 	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
 	assert_int_equal(d.line, NCG_RULES_MAX);
-	d = decide(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff });
+	d = decide_in_kernel(&(struct ncg_tuple){ .vendor = 1, .device = 0xffff });
 	assert_int_equal(d.verdict, NCG_VERDICT_DENY);
 	assert_int_equal(d.reason, NCG_REASON_DEFAULT);
 }
@@ -379,7 +300,7 @@ static void test_equals_naive_interpreter(void **state)
 			const char *difference;
 
 			model_device_make(&seed, &model, &tuple);
-			d = decide(&tuple);
+			d = decide_in_kernel(&tuple);
 			by_rule += d.reason == NCG_REASON_RULE;
 			difference = model_differs(&model, &tuple, policy, i + 1, &d);
 			if (difference)
@@ -402,5 +323,5 @@ int main(void)
 		cmocka_unit_test(test_equals_naive_interpreter),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, unload_object);
 }

@@ -2,11 +2,7 @@
 /*
  * The gate on a real `policy` map: what is put in force, what its generation is,
  * and that the gate, the program in the kernel and the naive interpreter decide
- * alike. The object and its map belong to the group, and end with it; nothing is
- * pinned.
- *
- * NCG_BPF_DIR: the folder of test_gate.bpf.o; unset, the tests fail. Without the
- * privilege to load it they are skipped, which is not the same as passed.
+ * alike. State: see decide_run.h.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,12 +19,9 @@
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
+#include "decide_run.h"
 #include "gate.h"
 #include "log.h"
-#include "policy_compile.h"
 
 #include "../unit/policy_model.h"
 
@@ -38,58 +31,10 @@
 
 #define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
 
-/* As in test_gate.bpf.c. */
-struct test_gate_ctx {
-	struct ncg_tuple tuple;
-	struct ncg_decision decision;
-};
-
-static struct bpf_object *object;
-static int program_fd, policy_fd;
-
 static int setup(void **state)
 {
-	const char *folder = getenv("NCG_BPF_DIR");
-	struct bpf_map *map;
-	char path[512];
-	int r;
-
 	(void)state;
-	if (!folder) {
-		print_error("NCG_BPF_DIR is not set\n");
-		return -1;
-	}
-	snprintf(path, sizeof(path), "%s/test_gate.bpf.o", folder);
-	object = bpf_object__open_file(path, NULL);
-	if (!object) {
-		print_error("%s: %s\n", path, strerror(errno));
-		return -1;
-	}
-	/* Never the maps of a daemon that runs here. */
-	bpf_object__for_each_map(map, object) {
-		bpf_map__set_pin_path(map, NULL);
-		bpf_map__set_autocreate(map, !strcmp(bpf_map__name(map), "policy"));
-	}
-	r = bpf_object__load(object);
-	if (r == -EPERM && geteuid()) {
-		bpf_object__close(object);
-		object = NULL;
-		return 0;
-	}
-	if (r < 0) {
-		print_error("%s cannot be loaded: %s\n", path, strerror(-r));
-		return -1;
-	}
-	program_fd = bpf_program__fd(bpf_object__find_program_by_name(object, "test_gate"));
-	policy_fd = bpf_object__find_map_fd_by_name(object, "policy");
-	return program_fd < 0 || policy_fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bpf_object__close(object);
-	return 0;
+	return load_object("test_gate");
 }
 
 /* Before each test: no policy was ever loaded. */
@@ -100,11 +45,6 @@ static int fresh(void **state)
 	(void)state;
 	return object && bpf_map_delete_elem(policy_fd, &slot) && errno != ENOENT;
 }
-
-#define need_bpf() do {			\
-		if (!object)		\
-			skip();		\
-	} while (0)
 
 static struct ncg_policy *parse(const char *text, __u8 digest)
 {
@@ -124,15 +64,6 @@ static struct ncg_decision decide(const struct ncg_tuple *tuple)
 	memset(&decision, 0xaa, sizeof(decision));
 	ncg_gate_decide(policy_fd, tuple, NULL, &decision);
 	return decision;
-}
-
-static struct ncg_decision decide_in_kernel(const struct ncg_tuple *tuple)
-{
-	struct test_gate_ctx ctx = { .tuple = *tuple };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
-
-	assert_int_equal(bpf_prog_test_run_opts(program_fd, &options), 0);
-	return ctx.decision;
 }
 
 /* The id of the map in the slot; 0: none. */
@@ -426,5 +357,5 @@ int main(void)
 		test(test_read_while_it_changes),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, unload_object);
 }

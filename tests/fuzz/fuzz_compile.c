@@ -10,14 +10,7 @@
 
 #include "fuzz.h"
 #include "policy.h"
-#include "policy_compile.h"
-
-static void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
-{
-	return (void *)ncg_policy_compile_find(map, key);
-}
-
-#include "decide.h"
+#include "policy_native.h"
 
 #define GENERATION 42
 #define DEVICES_MAX 8
@@ -42,6 +35,8 @@ static void compare(const struct ncg_policy *policy, struct ncg_compiled *compil
 		    const struct ncg_tuple *tuple)
 {
 	const struct ncg_policy_rule *rule = NULL;
+	struct ncg_tuple t = *tuple;
+	struct ncg_choice choice;
 	struct ncg_decision d;
 
 	for (size_t i = 0; i < policy->rule_count && !rule; i++)
@@ -49,7 +44,8 @@ static void compare(const struct ncg_policy *policy, struct ncg_compiled *compil
 			rule = &policy->rules[i];
 
 	memset(&d, 0xaa, sizeof(d));
-	ncg_decide(compiled, tuple, &d);
+	ncg_decide(compiled, &t, NULL, &choice);
+	ncg_choice_record(compiled, &choice, &d);
 	check(d.verdict == (rule ? rule->verdict : policy->fallback));
 	check(d.reason == (rule ? NCG_REASON_RULE : NCG_REASON_DEFAULT));
 	check(d.line == (rule ? rule->line : 0));
@@ -95,13 +91,23 @@ static void ask(const struct ncg_policy *policy, struct ncg_compiled *compiled,
 	}
 }
 
+/* Every key is where a look-up finds it, once. */
 static void check_compiled(const struct ncg_compiled *compiled)
 {
-	check(compiled->count == 1 + compiled->masks + compiled->files + compiled->rules);
-	check(compiled->masks <= NCG_MASKS_MAX && compiled->rules <= NCG_RULES_MAX);
-	for (size_t i = 0; i < compiled->count; i++)
-		check(ncg_policy_compile_find(compiled, &compiled->entries[i].key) ==
-		      &compiled->entries[i].value);
+	const struct ncg_phead *head = &compiled->elements[0].head;
+	__u32 rules = 0;
+
+	check(compiled->count == head->first_slot + head->slots);
+	check(head->masks <= NCG_MASKS_MAX && head->rules <= NCG_RULES_MAX);
+	for (__u32 i = head->first_slot; i < compiled->count; i++) {
+		const struct ncg_pslot *slot = &compiled->elements[i].slot;
+
+		if (!slot->key.space)
+			continue;
+		check(ncg_policy_slot((void *)compiled, head, &slot->key) == slot);
+		rules += slot->key.space <= NCG_SPACE_MASK(NCG_MASKS_MAX - 1);
+	}
+	check(rules == head->rules);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -133,6 +133,10 @@ static void policies_are_checked(void **state)
 		    "\n  good:5  deny     *:* subsystem=*:0012 class=0302 slot=0000:*:1f.*\n",
 		    "\n  good:6  deny     15b3:*\n" },
 		  {} },
+		{ { "check", "cgroups" }, 0,
+		  { "  allow    *:* uid=7 cgroup=/a/b audit\n",
+		    "  deny     *:* cgroup=\"/a \"\"b\" audit\n" },
+		  {} },
 		{ { "check", "empty" }, 0,
 		  { "empty: mode ", "0 rules\n", "  sha256 e3b0c442" }, {} },
 		{ { "check", "bad" }, 2, {},
@@ -153,6 +157,32 @@ static void policies_are_checked(void **state)
 	tree_file("good", GOOD);
 	tree_file("bad", BAD);
 	tree_file("empty", "");
+	tree_file("cgroups", "allow *:* uid=7 cgroup=/a/b audit\n"
+			     "deny *:* audit cgroup=\"/a \"\"b\"\n");
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* Rules that never decide are findings; who can change a draft is only said. */
+static void check_warns(void **state)
+{
+	static const struct line lines[] = {
+		{ { "check", "shadowed", "--root", "." }, 1, { "3 rules\n" },
+		  { "ncgate: shadowed:2: never decides: more/a.conf:1 stands before it and matches "
+		    "all that it does\n",
+		    "ncgate: shadowed:3: contradicts more/a.conf:1, which matches the same" } },
+		{ { "check", "--json", "shadowed" }, 1,
+		  { "\"file\": \"shadowed\"", "\"line\": 2", "\"severity\": \"warning\"" }, {} },
+		{ { "check", "shadowed", "bad" }, 2, { "3 rules\n" }, { "bad:2:1: 'alow'", "never decides" } },
+		{ { "check", "open" }, 0, { "1 rule\n" },
+		  { "open: can be written by others than root (mode 0666); ncgated would refuse it\n" } },
+	};
+
+	(void)state;
+	tree_file("bad", BAD);
+	tree_file("more/a.conf", "allow 1:*\n");
+	tree_file("shadowed", "include more\nallow 1:2\ndeny 1:*\n");
+	tree_file("open", "allow 1:2\n");
+	assert_int_equal(chmod(tree_path("open"), 0666), 0);
 	check_lines(lines, ARRAY_SIZE(lines));
 }
 
@@ -528,6 +558,7 @@ int main(void)
 		CLI_TEST(usage),
 		CLI_TEST(no_daemon),
 		CLI_TEST(policies_are_checked),
+		CLI_TEST(check_warns),
 		CLI_TEST(check_errors_as_json),
 		CLI_TEST(a_policy_too_large_to_compile),
 		CLI_TEST(a_file_name_that_is_not_utf8),

@@ -104,6 +104,21 @@ static void against_as_json(void **state)
 	json_decref(document);
 }
 
+static void check_notes_absent_devices(void **state)
+{
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	tree_file("absent", "allow fff1:* uid=7\nallow fff9:*\ndeny *:* slot=1:3:0.1 cgroup=/a\n");
+	RUN(&result, "check", "--root", "host", "absent");
+	assert_int_equal(result.status, 0);
+	assert_string_equal(result.err, "");
+	assert_non_null(strstr(result.out,
+			       "\n  note: absent:2: matches no device of this host\n"));
+	assert_null(strstr(result.out, "absent:1: matches no"));
+	assert_null(strstr(result.out, "absent:3: matches no"));
+}
+
 /* --------------------------------------------------------------------- explain */
 
 #define EXPLAINED                                                    \
@@ -245,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(against_shows_what_changes),
 		TEST(against_as_json),
+		TEST(check_notes_absent_devices),
 		TEST(explain_tells_every_rule),
 		TEST(explain_other_ways),
 		TEST(explain_why),

@@ -22,13 +22,17 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 
-#define STATEMENTS "expected mode, default, without-hook, allow or deny"
-#define MATCHES "expected subsystem=, class=, slot=, bar= or uid="
+#define STATEMENTS "expected mode, default, without-hook, include, allow or deny"
+#define MATCHES "expected subsystem=, class=, slot=, bar=, uid=, cgroup= or audit"
 #define IDS "expected two hex ids, * for any, as 10de:2330"
+#define DEVICE_IDS IDS ", or names in double quotes"
 #define ID "expected 0 to ffff in hex, or *"
 #define CLASS "is not a class; expected 2, 4 or 6 hex digits: base, sub, interface"
 #define SLOT "is not a slot; expected DDDD:BB:DD.F in hex, * for any part"
 #define BARS "expected BARs from 0 to 5 with commas between, as 0,2"
+#define CGROUP "expected a cgroup as /proc/PID/cgroup shows it, as /machine.slice"
+#define QUOTES "has a quote out of place; expected a text without quotes, or one wholly between " \
+	       "double quotes, in which \"\" stands for one"
 #define UID "expected a decimal number from 0 to 4294967294"
 
 static struct ncg_policy *parse_size(const char *text, size_t size)
@@ -193,6 +197,7 @@ static void test_rules(void **state)
 		{ "allow *:* uid=0", { 0 }, { .uid = ~0ull }, 0 },
 		{ "allow *:* uid=64055", { .uid = 64055 }, { .uid = ~0ull }, 0 },
 		{ "allow *:* uid=4294967294", { .uid = 0xfffffffe }, { .uid = ~0ull }, 0 },
+		{ "allow *:* cgroup=/a audit", { 0 }, { 0 }, 0 },
 
 		{ "allow 10de:2330 uid=7 bar=1 slot=*:01:*.* class=03 subsystem=*:5",
 		  { .vendor = 0x10de, .device = 0x2330, .subdevice = 5, .class_code = 0x030000, .bus = 1, .uid = 7 },
@@ -215,6 +220,90 @@ static void test_rules(void **state)
 		assert_int_equal(rule->verdict, NCG_VERDICT_ALLOW);
 		assert_int_equal(rule->line, 1);
 		assert_int_equal(rule->file, 0);
+	}
+}
+
+/* What stands beside value and mask. */
+static void test_cgroup_and_audit(void **state)
+{
+	static const struct {
+		const char *text, *cgroup;
+		bool audit;
+	} cases[] = {
+		{ "allow *:*", NULL, false },
+		{ "deny 1:1 audit", NULL, true },
+		{ "allow *:* cgroup=/", "/", false },
+		{ "allow *:* cgroup=/machine.slice", "/machine.slice", false },
+		{ "allow *:* audit cgroup=/a/b.c/d#e uid=5", "/a/b.c/d#e", true },
+		/* systemd's escapes are letters here */
+		{ "allow *:* cgroup=/machine-qemu\\x2d1", "/machine-qemu\\x2d1", false },
+		{ "allow *:* cgroup=/a=b", "/a=b", false },
+		{ "allow *:* cgroup=/...", "/...", false },
+		{ "allow *:* cgroup=\"/a b\" audit", "/a b", true },
+		{ "allow *:* cgroup=\"/a\"\"b\" # \"", "/a\"b", false },
+		{ "allow *:* cgroup=\"/a#b audit\"", "/a#b audit", false },
+		{ "allow *:* cgroup=\"/\\x22\"", "/\\x22", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_policy_ struct ncg_policy *policy = parse(cases[i].text);
+
+		assert_int_equal(policy->rule_count, 1);
+		assert_int_equal(policy->rules[0].audit, cases[i].audit);
+		if (cases[i].cgroup)
+			assert_string_equal(policy->rules[0].cgroup, cases[i].cgroup);
+		else
+			assert_null(policy->rules[0].cgroup);
+	}
+}
+
+/* A path of depth folders of length bytes each, as a rule and after "1:18: ". */
+static char *deep_rule(unsigned int depth, unsigned int length)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fputs("allow *:* cgroup=", out);
+	for (unsigned int i = 0; i < depth; i++) {
+		fputc('/', out);
+		for (unsigned int j = 0; j < length; j++)
+			fputc('a' + i % 26, out);
+	}
+	fclose(out);
+	return text;
+}
+
+static void test_cgroup_bounds(void **state)
+{
+	static const struct {
+		unsigned int depth, length;
+		const char *problem; /* NULL: it is good */
+	} cases[] = {
+		{ 1, 255, NULL },
+		{ 32, 31, NULL },
+		{ 4, 255, NULL }, /* 1024 bytes */
+		{ 1, 256, "has a folder whose name is longer than 255 bytes" },
+		{ 33, 1, "is deeper than 32 folders" },
+		{ 5, 204, "is longer than 1024 bytes" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *text = deep_rule(cases[i].depth, cases[i].length), expected[512];
+
+		if (cases[i].problem) {
+			snprintf(expected, sizeof(expected),
+				 "policy.conf:1:18: '%.43s%s' %s; " CGROUP "\n",
+				 text + strlen("allow *:* cgroup="),
+				 strlen(text) > 60 ? "..." : "", cases[i].problem);
+			expect_errors_size(text, strlen(text), expected);
+		} else {
+			ncg_policy_free(parse(text));
+		}
+		free(text);
 	}
 }
 
@@ -253,10 +342,16 @@ static void test_statement_errors(void **state)
 		{ "10de:2330", "1:1: '10de:2330' is not a statement; " STATEMENTS },
 		/* two letters changed out of two are no misspelling */
 		{ "xy", "1:1: 'xy' is not a statement; " STATEMENTS },
-		/* not offered before it is supported */
-		{ "inclde /x", "1:1: 'inclde' is not a statement; " STATEMENTS },
+		{ "inclde /x",
+		  "1:1: 'inclde' is not a statement; " STATEMENTS " (did you mean 'include'?)" },
+		/* a text in memory has nothing to include from */
 		{ "include /etc/ncgate/policy.d",
-		  "1:1: 'include' is not supported yet by this version; " STATEMENTS },
+		  "1:1: 'include' cannot be followed: this policy is no file; expected no include" },
+		{ "include", "1:8: 'include' has no path; expected a file, or a folder with *.conf" },
+		{ "include a b", "1:11: 'b' is one word too many; expected the end of the line" },
+		{ "include \"\"", "1:9: '\"\"' is no path; expected a file, or a folder with *.conf" },
+		{ "include \"a", "1:9: '\"a' " QUOTES },
+		{ "include a\"b\"", "1:9: 'a\"b\"' " QUOTES },
 		{ "mode#x audit",
 		  "1:1: 'mode#x' is not a statement; " STATEMENTS " (did you mean 'mode'?)" },
 		{ "allow=1", "1:1: 'allow=1' is not a statement; " STATEMENTS " (did you mean 'allow'?)" },
@@ -311,13 +406,13 @@ static void test_device_errors(void **state)
 	static const struct error_case cases[] = {
 		{ "allow", "1:6: 'allow' has no device; expected VENDOR:DEVICE in hex, * for any" },
 		{ " deny # *:*", "1:6: 'deny' has no device; expected VENDOR:DEVICE in hex, * for any" },
-		{ "allow 10de", "1:7: '10de' is not VENDOR:DEVICE; " IDS },
-		{ "allow *", "1:7: '*' is not VENDOR:DEVICE; " IDS },
-		{ "allow :2330", "1:7: ':2330' is not VENDOR:DEVICE; " IDS },
-		{ "allow 10de:", "1:7: '10de:' is not VENDOR:DEVICE; " IDS },
-		{ "allow 10de:2330:1", "1:7: '10de:2330:1' is not VENDOR:DEVICE; " IDS },
-		{ "allow bar=0", "1:7: 'bar=0' is not VENDOR:DEVICE; " IDS },
-		{ "allow 10de,2330", "1:7: '10de,2330' is not VENDOR:DEVICE; " IDS },
+		{ "allow 10de", "1:7: '10de' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow *", "1:7: '*' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow :2330", "1:7: ':2330' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow 10de:", "1:7: '10de:' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow 10de:2330:1", "1:7: '10de:2330:1' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow bar=0", "1:7: 'bar=0' is not VENDOR:DEVICE; " DEVICE_IDS },
+		{ "allow 10de,2330", "1:7: '10de,2330' is not VENDOR:DEVICE; " DEVICE_IDS },
 		{ "allow 10dg:2330", "1:7: '10dg' is not a hex number; " ID },
 		{ "allow 10de:23*", "1:12: '23*' is not a hex number; " ID },
 		{ "allow 10de:**", "1:12: '**' is not a hex number; " ID },
@@ -350,12 +445,30 @@ static void test_match_errors(void **state)
 		{ "allow *:* subsytem=*:*",
 		  "1:11: 'subsytem' is not a match; " MATCHES " (did you mean 'subsystem='?)" },
 		{ "allow *:* uidd", "1:11: 'uidd' is not a match; " MATCHES " (did you mean 'uid='?)" },
-		{ "allow *:* cgrop=/x", "1:11: 'cgrop' is not a match; " MATCHES },
+		{ "allow *:* cgrop=/x",
+		  "1:11: 'cgrop' is not a match; " MATCHES " (did you mean 'cgroup='?)" },
+		{ "allow *:* audti",
+		  "1:11: 'audti' is not a match; " MATCHES " (did you mean 'audit'?)" },
 		{ "allow *:* revision=5", "1:11: 'revision' is not a match; " MATCHES },
 		{ "allow *:* =5", "1:11: '=5' is not a match; " MATCHES },
-		{ "allow *:* cgroup=/machine.slice",
-		  "1:11: 'cgroup' is not supported yet by this version; " MATCHES },
-		{ "allow *:* cgroup", "1:11: 'cgroup' is not supported yet by this version; " MATCHES },
+		{ "allow *:* cgroup=", "1:18: 'cgroup' has no value; expected cgroup=/PATH" },
+		{ "allow *:* cgroup", "1:17: 'cgroup' has no value; expected cgroup=/PATH" },
+		{ "allow *:* cgroup=/a cgroup=/b",
+		  "1:21: 'cgroup' is given twice; expected each match once" },
+		{ "allow *:* audit uid=0 audit", "1:23: 'audit' is given twice; expected each match once" },
+		{ "allow *:* audit=1", "1:11: 'audit=1' has a value, and takes none; expected audit" },
+		{ "allow *:* audit=", "1:11: 'audit=' has a value, and takes none; expected audit" },
+
+		{ "allow *:* cgroup=machine.slice",
+		  "1:18: 'machine.slice' does not begin at the root; " CGROUP },
+		{ "allow *:* cgroup=\"\"", "1:18: '\"\"' does not begin at the root; " CGROUP },
+		{ "allow *:* cgroup=/a/", "1:18: '/a/' has a folder without a name; " CGROUP },
+		{ "allow *:* cgroup=//a", "1:18: '//a' has a folder without a name; " CGROUP },
+		{ "allow *:* cgroup=/a/../b", "1:18: '/a/../b' has a folder that goes back; " CGROUP },
+		{ "allow *:* cgroup=/.", "1:18: '/.' has a folder that goes back; " CGROUP },
+		{ "allow *:* cgroup=\"/a b", "1:18: '\"/a b' " QUOTES },
+		{ "allow *:* cgroup=\"/a\"b", "1:18: '\"/a\"b' " QUOTES },
+		{ "allow *:* cgroup=/a\"b\"", "1:18: '/a\"b\"' " QUOTES },
 
 		{ "allow *:* subsystem", "1:20: 'subsystem' has no value; expected subsystem=VENDOR:DEVICE" },
 		{ "allow *:* class=", "1:17: 'class' has no value; expected class=CC, CCSS or CCSSPP" },
@@ -501,7 +614,9 @@ static void test_error_members(void **state)
 	assert_int_equal(error->column, 2);
 	assert_string_equal(error->text, "alow");
 	assert_string_equal(error->problem, "is not a statement");
-	assert_string_equal(error->expected, "mode, default, without-hook, allow or deny");
+	assert_null(error->included);
+	assert_string_equal(error->expected,
+			    "mode, default, without-hook, include, allow or deny");
 	assert_string_equal(error->nearest, "allow");
 	text = ncg_policy_error_format(error);
 	assert_string_equal(text, "a file:2:2: 'alow' is not a statement; " STATEMENTS
@@ -658,6 +773,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_cgroup_and_audit),
+		cmocka_unit_test(test_cgroup_bounds),
 		cmocka_unit_test(test_rules_keep_order_and_line),
 		cmocka_unit_test(test_statement_errors),
 		cmocka_unit_test(test_setting_errors),

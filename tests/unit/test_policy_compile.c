@@ -16,15 +16,8 @@
 #include <cmocka.h>
 
 #include "policy.h"
-#include "policy_compile.h"
 #include "policy_model.h"
-
-static void *ncg_policy_lookup(void *map, const struct ncg_pkey *key)
-{
-	return (void *)ncg_policy_compile_find(map, key);
-}
-
-#include "decide.h"
+#include "policy_native.h"
 
 #define PAIRS 100000
 #define PAIRS_EACH 50	/* devices for each policy */
@@ -59,22 +52,27 @@ static struct ncg_compiled *compile(const char *text, __u64 generation)
 }
 
 /* A decision with grade set beforehand, and every other member to be written. */
-static struct ncg_decision decide(void *map, const struct ncg_tuple *tuple)
+static struct ncg_decision decide(void *map, const struct ncg_tuple *tuple, const char *cgroup)
 {
+	struct ncg_tuple t = *tuple;
 	struct ncg_decision decision;
+	struct ncg_choice choice;
 
 	memset(&decision, 0xaa, sizeof(decision));
 	decision.grade = NCG_GRADE_HOOK;
-	ncg_decide(map, tuple, &decision);
+	ncg_decide(map, &t, (void *)cgroup, &choice);
+	ncg_choice_record(map, &choice, &decision);
 	assert_int_equal(decision.grade, NCG_GRADE_HOOK);
-	assert_int_equal(decision.audit, 0);
+	assert_int_equal(decision.verdict, ncg_choice_verdict(&choice));
+	assert_int_equal(ncg_choice_acts(&choice),
+			 decision.mode == NCG_MODE_ENFORCE && !decision.audit);
 	return decision;
 }
 
 static void expect_rule(const struct ncg_compiled *compiled, const struct ncg_tuple *tuple,
 			unsigned int verdict, unsigned int line)
 {
-	struct ncg_decision d = decide((void *)compiled, tuple);
+	struct ncg_decision d = decide((void *)compiled, tuple, NULL);
 
 	assert_int_equal(d.verdict, verdict);
 	assert_int_equal(d.reason, line ? NCG_REASON_RULE : NCG_REASON_DEFAULT);
@@ -87,90 +85,83 @@ static void expect_rule(const struct ncg_compiled *compiled, const struct ncg_tu
 static void test_empty_policy(void **state)
 {
 	_cleanup_compiled_ struct ncg_compiled *compiled = compile("", 7);
-	const struct ncg_phead *head = &compiled->entries[0].value.head;
+	const struct ncg_phead *head = &compiled->elements[0].head;
 
 	(void)state;
 	assert_int_equal(compiled->count, 2);	/* head, file */
-	assert_int_equal(compiled->entries[0].key.kind, NCG_PKIND_HEAD);
 	assert_int_equal(head->generation, 7);
 	assert_int_equal(head->mode, NCG_MODE_AUDIT);
 	assert_int_equal(head->fallback, NCG_VERDICT_DENY);
+	assert_int_equal(head->without_hook, NCG_WITHOUT_HOOK_AUDIT);
 	assert_int_equal(head->masks, 0);
 	assert_int_equal(head->rules, 0);
-	assert_int_equal(compiled->entries[1].key.kind, NCG_PKIND_FILE);
-	assert_string_equal(compiled->entries[1].value.file, "policy.conf");
+	assert_int_equal(head->slots, 0);
+	assert_int_equal(head->cgroups, 0);
+	assert_string_equal(compiled->elements[1].file, "policy.conf");
 	expect_rule(compiled, &(struct ncg_tuple){ 0 }, NCG_VERDICT_DENY, 0);
 }
 
-static void test_entries_in_order(void **state)
+static void test_elements_in_order(void **state)
 {
 	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
 	_cleanup_policy_ struct ncg_policy *policy = NULL;
-	const char text[] = "mode enforce\ndefault allow\n"
+	const char text[] = "mode enforce\ndefault allow\nwithout-hook trap\n"
 			    "allow 10de:2330\ndeny 15b3:*\nallow 10de:2331\n";
-	static const unsigned int kinds[] = { NCG_PKIND_HEAD, NCG_PKIND_MASK, NCG_PKIND_MASK,
-					      NCG_PKIND_FILE, NCG_PKIND_RULE, NCG_PKIND_RULE,
-					      NCG_PKIND_RULE };
-	static const unsigned int indices[] = { 0, 0, 1, 0, 0, 1, 0 };
-	const struct ncg_tuple zero = { 0 };
+	const union ncg_pelement *elements;
+	const struct ncg_phead *head;
+	size_t used = 0;
 
 	(void)state;
 	policy = parse(text, strlen(text));
 	memset(policy->sha256, 0x5a, sizeof(policy->sha256));
 	assert_int_equal(ncg_policy_compile(policy, 1, &compiled), 0);
-	assert_int_equal(compiled->count, 7);
-	assert_int_equal(compiled->masks, 2);
-	assert_int_equal(compiled->files, 1);
-	assert_int_equal(compiled->rules, 3);
-	for (size_t i = 0; i < compiled->count; i++) {
-		const struct ncg_compiled_entry *entry = &compiled->entries[i];
+	elements = compiled->elements;
+	head = &elements[0].head;
+	assert_int_equal(head->mode, NCG_MODE_ENFORCE);
+	assert_int_equal(head->fallback, NCG_VERDICT_ALLOW);
+	assert_int_equal(head->without_hook, NCG_WITHOUT_HOOK_TRAP);
+	assert_int_equal(head->masks, 2);
+	assert_int_equal(head->rules, 3);
+	assert_int_equal(head->first_slot, 1 + 2 + 1);
+	assert_int_equal(compiled->count, head->first_slot + head->slots);
+	assert_memory_equal(head->sha256, policy->sha256, sizeof(policy->sha256));
+	assert_int_equal(elements[1].mask.bits.vendor, 0xffff);
+	assert_int_equal(elements[1].mask.bits.device, 0xffff);
+	assert_int_equal(elements[1].mask.first_order, 0);
+	assert_int_equal(elements[2].mask.bits.vendor, 0xffff);
+	assert_int_equal(elements[2].mask.bits.device, 0);
+	assert_int_equal(elements[2].mask.first_order, 1);
+	assert_string_equal(elements[3].file, "policy.conf");
+	for (__u32 i = head->first_slot; i < compiled->count; i++)
+		used += elements[i].slot.key.space != 0;
+	assert_int_equal(used, 3);
 
-		assert_int_equal(entry->key.kind, kinds[i]);
-		assert_int_equal(entry->key.index, indices[i]);
-		if (entry->key.kind != NCG_PKIND_RULE)
-			assert_memory_equal(&entry->key.tuple, &zero, sizeof(zero));
-		assert_ptr_equal(ncg_policy_compile_find(compiled, &entry->key), &entry->value);
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		struct ncg_pkey key = { .tuple = policy->rules[i].value,
+					.space = NCG_SPACE_MASK(i == 1) };
+		const struct ncg_pslot *slot = ncg_policy_slot(compiled, head, &key);
+
+		assert_non_null(slot);
+		assert_int_equal(slot->rule.order, i);
+		assert_int_equal(slot->rule.line, 4 + i);
+		assert_int_equal(slot->rule.file, 0);
+		assert_int_equal(slot->rule.verdict, i == 1 ? NCG_VERDICT_DENY : NCG_VERDICT_ALLOW);
+		/* the same bits under the other mask are another key */
+		key.space = NCG_SPACE_MASK(i != 1);
+		assert_null(ncg_policy_slot(compiled, head, &key));
 	}
-	assert_int_equal(compiled->entries[0].value.head.mode, NCG_MODE_ENFORCE);
-	assert_int_equal(compiled->entries[0].value.head.fallback, NCG_VERDICT_ALLOW);
-	assert_int_equal(compiled->entries[0].value.head.masks, 2);
-	assert_int_equal(compiled->entries[0].value.head.rules, 3);
-	assert_memory_equal(compiled->entries[0].value.head.sha256, policy->sha256,
-			    sizeof(policy->sha256));
-	assert_int_equal(compiled->entries[1].value.mask.vendor, 0xffff);
-	assert_int_equal(compiled->entries[1].value.mask.device, 0xffff);
-	assert_int_equal(compiled->entries[2].value.mask.vendor, 0xffff);
-	assert_int_equal(compiled->entries[2].value.mask.device, 0);
-	assert_int_equal(compiled->entries[6].key.tuple.device, 0x2331);
-	assert_int_equal(compiled->entries[6].value.rule.order, 2);
-	assert_int_equal(compiled->entries[6].value.rule.line, 5);
-	assert_int_equal(compiled->entries[6].value.rule.file, 0);
-	assert_int_equal(compiled->entries[6].value.rule.verdict, NCG_VERDICT_ALLOW);
 }
 
-static void test_find_unknown_keys(void **state)
+/* The gate knows an unchanged policy by its bytes. */
+static void test_same_policy_same_bytes(void **state)
 {
-	_cleanup_compiled_ struct ncg_compiled *compiled = compile("allow 10de:2330\n", 1);
-	_cleanup_compiled_ struct ncg_compiled *empty = compile("", 1);
-	static const struct ncg_pkey keys[] = {
-		{ 0 },
-		{ .kind = NCG_PKIND_HEAD, .index = 1 },
-		{ .kind = NCG_PKIND_HEAD, .tuple.vendor = 1 },
-		{ .kind = NCG_PKIND_MASK, .index = 1 },
-		{ .kind = NCG_PKIND_MASK, .index = ~0u },
-		{ .kind = NCG_PKIND_MASK, .tuple.uid = 1 },
-		{ .kind = NCG_PKIND_FILE, .index = 1 },
-		{ .kind = NCG_PKIND_FILE, .index = ~0u },
-		{ .kind = NCG_PKIND_RULE },
-		{ .kind = NCG_PKIND_RULE, .index = 1, .tuple.vendor = 0x10de },
-		{ .kind = NCG_PKIND_RULE + 1 },
-	};
+	const char text[] = "allow 10de:2330 bar=0,2\ndeny 15b3:* uid=3\nallow *:* class=02\n";
+	_cleanup_compiled_ struct ncg_compiled *first = compile(text, 4), *second = compile(text, 4);
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		assert_null(ncg_policy_compile_find(compiled, &keys[i]));
-		assert_null(ncg_policy_compile_find(empty, &keys[i]));
-	}
+	assert_int_equal(first->count, second->count);
+	assert_memory_equal(first->elements, second->elements,
+			    first->count * sizeof(*first->elements));
 }
 
 static void test_bar_list_expands(void **state)
@@ -181,8 +172,8 @@ static void test_bar_list_expands(void **state)
 
 	(void)state;
 	/* BAR 0 of the second line repeats the first, and only that is stored */
-	assert_int_equal(compiled->rules, 5);
-	assert_int_equal(compiled->masks, 2);
+	assert_int_equal(compiled->elements[0].head.rules, 5);
+	assert_int_equal(compiled->elements[0].head.masks, 2);
 	for (t.bar = 0; t.bar < 6; t.bar++) {
 		static const unsigned int lines[] = { 1, 2, 1, 3, 3, 1 };
 
@@ -197,7 +188,7 @@ static void test_repeated_rule_first_wins(void **state)
 		compile("deny 0x10DE:2330\nallow 10de:2330\nallow 10de:2330 # again\n", 1);
 
 	(void)state;
-	assert_int_equal(compiled->rules, 1);
+	assert_int_equal(compiled->elements[0].head.rules, 1);
 	expect_rule(compiled, &(struct ncg_tuple){ .vendor = 0x10de, .device = 0x2330 },
 		    NCG_VERDICT_DENY, 1);
 }
@@ -226,7 +217,7 @@ static void test_first_match_across_masks(void **state)
 static void expect_none(void *map)
 {
 	const struct ncg_tuple t = { .vendor = 0x10de, .device = 0x2330 };
-	const struct ncg_decision d = decide(map, &t);
+	const struct ncg_decision d = decide(map, &t, NULL);
 	const struct ncg_decision none = { .grade = NCG_GRADE_HOOK };
 
 	assert_int_equal(NCG_VERDICT_NONE, 0);
@@ -241,25 +232,28 @@ static void test_no_policy_abstains(void **state)
 	(void)state;
 	expect_none(NULL);
 
-	/* positive control, then the same without its head, its mask, too many masks */
+	/* positive control, then the same with too many masks, its mask missing, nothing */
 	expect_rule(compiled, &(struct ncg_tuple){ 0 }, NCG_VERDICT_ALLOW, 1);
-	compiled->entries[0].key.kind = 0;
+	compiled->elements[0].head.masks = NCG_MASKS_MAX + 1;
 	expect_none(compiled);
-	compiled->entries[0].key.kind = NCG_PKIND_HEAD;
-	compiled->entries[0].value.head.masks = 2;
+	compiled->elements[0].head.masks = 1;
+	compiled->count = 1;
 	expect_none(compiled);
-	compiled->entries[0].value.head.masks = NCG_MASKS_MAX + 1;
+	compiled->count = 0;
 	expect_none(compiled);
 }
 
 static void test_missing_file_keeps_verdict(void **state)
 {
 	_cleanup_compiled_ struct ncg_compiled *compiled = compile("allow *:*\n", 1);
+	struct ncg_pkey key = { .space = NCG_SPACE_MASK(0) };
+	struct ncg_pslot *slot;
 	struct ncg_decision d;
 
 	(void)state;
-	compiled->entries[3].value.rule.file = 1;
-	d = decide(compiled, &(struct ncg_tuple){ 0 });
+	slot = (void *)ncg_policy_slot(compiled, &compiled->elements[0].head, &key);
+	slot->rule.file = 0xffff;
+	d = decide(compiled, &(struct ncg_tuple){ 0 }, NULL);
 	assert_int_equal(d.verdict, NCG_VERDICT_ALLOW);
 	assert_int_equal(d.line, 1);
 	assert_string_equal(d.file, "");
@@ -304,7 +298,7 @@ static void test_masks_bound(void **state)
 
 	(void)state;
 	assert_int_equal(ncg_policy_compile(fits, 1, &compiled), 0);
-	assert_int_equal(compiled->masks, NCG_MASKS_MAX);
+	assert_int_equal(compiled->elements[0].head.masks, NCG_MASKS_MAX);
 	assert_null(ncg_policy_compile_explain(fits));
 	ncg_policy_compile_free(compiled);
 
@@ -354,8 +348,7 @@ static void test_rules_bound(void **state)
 
 	(void)state;
 	assert_int_equal(ncg_policy_compile(fits, 1, &compiled), 0);
-	assert_int_equal(compiled->rules, NCG_RULES_MAX);
-	assert_int_equal(compiled->count, 1 + 1 + 1 + NCG_RULES_MAX);
+	assert_int_equal(compiled->elements[0].head.rules, NCG_RULES_MAX);
 	expect_rule(compiled, &(struct ncg_tuple){ .vendor = 1, .device = 0 },
 		    NCG_VERDICT_ALLOW, 1);
 	expect_rule(compiled, &(struct ncg_tuple){ .vendor = 1, .device = 0xffff },
@@ -365,7 +358,7 @@ static void test_rules_bound(void **state)
 
 	/* rules that can never win take no room */
 	assert_int_equal(ncg_policy_compile(repeats, 1, &compiled), 0);
-	assert_int_equal(compiled->rules, NCG_RULES_MAX);
+	assert_int_equal(compiled->elements[0].head.rules, NCG_RULES_MAX);
 
 	expect_too_many_rules(one_more,
 			      "policy.conf:65537: the policy has more than 65536 rules, each BAR "
@@ -373,32 +366,6 @@ static void test_rules_bound(void **state)
 	expect_too_many_rules(bars,
 			      "policy.conf:10923: the policy has more than 65536 rules, each BAR "
 			      "of a bar= list counted, and this is the first too many");
-}
-
-static void test_files_bound(void **state)
-{
-	_cleanup_policy_ struct ncg_policy *policy = parse("", 0);
-	_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
-	char *text;
-
-	(void)state;
-	free(policy->files);
-	policy->files = calloc(NCG_FILES_MAX + 1, sizeof(*policy->files));
-	assert_non_null(policy->files);
-	policy->paths = reallocarray(policy->paths, NCG_FILES_MAX + 1, sizeof(*policy->paths));
-	assert_non_null(policy->paths);
-	memset(policy->paths + 1, 0, NCG_FILES_MAX * sizeof(*policy->paths));
-	policy->file_count = NCG_FILES_MAX;
-	assert_int_equal(ncg_policy_compile(policy, 1, &compiled), 0);
-	assert_int_equal(compiled->count, 1 + NCG_FILES_MAX);
-	ncg_policy_compile_free(compiled);
-
-	policy->file_count++;
-	assert_int_equal(ncg_policy_compile(policy, 1, &compiled), -E2BIG);
-	assert_null(compiled);
-	text = ncg_policy_compile_explain(policy);
-	assert_string_equal(text, "the policy has 257 files; at most 256 are possible");
-	free(text);
 }
 
 static void test_free_null(void **state)
@@ -437,7 +404,7 @@ static void test_equals_naive_interpreter(void **state)
 			const char *difference;
 
 			model_device_make(&seed, &model, &tuple);
-			d = decide(compiled, &tuple);
+			d = decide(compiled, &tuple, NULL);
 			by_rule += d.reason == NCG_REASON_RULE;
 			allowed += d.verdict == NCG_VERDICT_ALLOW;
 			difference = model_differs(&model, &tuple, policy, i + 1, &d);
@@ -457,8 +424,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_policy),
-		cmocka_unit_test(test_entries_in_order),
-		cmocka_unit_test(test_find_unknown_keys),
+		cmocka_unit_test(test_elements_in_order),
+		cmocka_unit_test(test_same_policy_same_bytes),
 		cmocka_unit_test(test_bar_list_expands),
 		cmocka_unit_test(test_repeated_rule_first_wins),
 		cmocka_unit_test(test_first_match_across_masks),
@@ -466,7 +433,6 @@ int main(void)
 		cmocka_unit_test(test_missing_file_keeps_verdict),
 		cmocka_unit_test(test_masks_bound),
 		cmocka_unit_test(test_rules_bound),
-		cmocka_unit_test(test_files_bound),
 		cmocka_unit_test(test_free_null),
 		cmocka_unit_test(test_equals_naive_interpreter),
 	};

@@ -133,7 +133,7 @@ static void test_bad(void **state)
 	assert_null(policy);
 	snprintf(expected, sizeof(expected),
 		 "%s:2:2: 'alow' is not a statement; expected mode, default, without-hook, "
-		 "allow or deny (did you mean 'allow'?)\n", path);
+		 "include, allow or deny (did you mean 'allow'?)\n", path);
 	all = ncg_policy_errors_format(errors);
 	assert_string_equal(all, expected);
 	free(all);
@@ -245,7 +245,7 @@ static void test_shipped_examples(void **state)
 	fclose(in);
 	fclose(out);
 	assert_int_equal(ncg_policy_parse_text("examples", text, size, &policy, &errors), 0);
-	assert_int_equal(policy->rule_count, 8);
+	assert_int_equal(policy->rule_count, 9);
 	ncg_policy_free(policy);
 	free(text);
 }

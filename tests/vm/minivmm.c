@@ -25,6 +25,9 @@
  * call and errno
  *	1   setup failed		2   wrong usage
  *
+ * With --remap there is no guest: {"result":"remapped","count":N} says how often
+ * the BARs were mapped once more.
+ *
  * With --hold the guest spins after that until SIGTERM or SIGINT; "holding"
  * on stdout says that it has got there. Without --hold and without a result
  * there is no time limit here: whoever starts this sets one.
@@ -208,10 +211,10 @@ struct bar {
 	char slot[16];		/* DDDD:BB:DD.F */
 	int index;
 	void *memory;		/* NULL: trapped */
+	int fd;			/* of the device */
+	uint64_t offset;	/* of the BAR in it */
 	uint64_t size;		/* of the mapping, whole host pages */
 	uint64_t ipa;
-	int fd;			/* the device's, and where the BAR is in it */
-	uint64_t offset;
 };
 
 struct options {
@@ -222,6 +225,8 @@ struct options {
 	uint64_t store_offset;
 	uint64_t accesses;
 	unsigned int ipa_bits;
+	bool remap;
+	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
 	bool gicv2;
 	char **exec;		/* NULL: run a guest */
@@ -378,29 +383,52 @@ static int vfio_device(const char *slot)
 	return fd;
 }
 
+/* Maps the BAR at its place in this process; false when that is refused. */
+static bool vfio_mmap_bar(struct bar *bar)
+{
+	return mmap(bar->memory, bar->size, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, bar->fd, bar->offset) != MAP_FAILED;
+}
+
 static void vfio_map_bar(struct bar *bar)
 {
 	struct vfio_region_info info = {
 		.argsz = sizeof(info),
 		.index = VFIO_PCI_BAR0_REGION_INDEX + bar->index,
 	};
-	int fd = vfio_device(bar->slot);
 
-	must(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info),
+	bar->fd = vfio_device(bar->slot);
+	must(ioctl(bar->fd, VFIO_DEVICE_GET_REGION_INFO, &info),
 	     "VFIO_DEVICE_GET_REGION_INFO");
 	if (!info.size)
 		die(EXIT_SETUP, "%s has no BAR %d", bar->slot, bar->index);
-	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
-	bar->fd = fd;
 	bar->offset = info.offset;
-	bar->memory = mmap(reserve(bar->size), bar->size,
-			   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			   info.offset);
-	if (bar->memory == MAP_FAILED) {
+	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
+	bar->memory = reserve(bar->size);
+	if (!vfio_mmap_bar(bar)) {
 		printf("{\"trapped\":\"%s\",\"bar\":%d,\"errno\":%d}\n",
 		       bar->slot, bar->index, errno);
 		bar->memory = NULL;
 	}
+}
+
+/* Maps every BAR again and again, in place of itself, and runs no guest. */
+static int vfio_remap(struct options *opt)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < opt->bar_count; i++)
+		vfio_map_bar(&opt->bars[i]);
+	while (!asked_to_end && (!opt->remap_count || count < opt->remap_count)) {
+		for (unsigned int i = 0; i < opt->bar_count; i++)
+			if (!vfio_mmap_bar(&opt->bars[i]))
+				die(EXIT_SETUP, "%s BAR %d: mmap: errno=%d (%s)",
+				    opt->bars[i].slot, opt->bars[i].index, errno,
+				    strerror(errno));
+		count++;
+	}
+	printf("{\"result\":\"remapped\",\"count\":%" PRIu64 "}\n", count);
+	return EXIT_OK;
 }
 
 /* Does what the guest wanted to do to a BAR that is not mapped. */
@@ -655,6 +683,7 @@ static const char usage[] =
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
+"  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  --exec -- PROGRAM ARG...  no guest: become PROGRAM with the first device open\n"
 "                      as descriptor 10, no BAR mapped\n"
@@ -675,7 +704,7 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
+	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
 	       EXEC, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
@@ -685,6 +714,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "exec", no_argument, NULL, EXEC },
 		{ "store", required_argument, NULL, STORE },
@@ -755,6 +785,10 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case HOLD:
 			ret->hold = true;
+			break;
+		case REMAP:
+			ret->remap = true;
+			ret->remap_count = number(optarg);
 			break;
 		case GICV2:
 			ret->gicv2 = true;
@@ -835,6 +869,10 @@ int main(int argc, char **argv)
 		    strerror(errno));
 	}
 	check_range("RAM", opt.ram_ipa, opt.ram_size, opt.ipa_bits);
+	must(sigaction(SIGTERM, &action, NULL), "sigaction SIGTERM");
+	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
+	if (opt.remap)
+		return vfio_remap(&opt);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
 	run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
@@ -895,7 +933,5 @@ int main(int argc, char **argv)
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,
 		    strerror(errno));
-	must(sigaction(SIGTERM, &action, NULL), "sigaction SIGTERM");
-	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
 	return vcpu_run(vcpu, &opt);
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What in a good policy is likely not meant: rules that can never decide, because of
+ * what stands before them, and rules for devices that the host does not have. Pure
+ * but for memory; all it hands out is the caller's.
+ */
+#ifndef NCGATE_POLICY_REVIEW_H
+#define NCGATE_POLICY_REVIEW_H
+
+#include "device.h"
+#include "policy.h"
+
+enum ncg_policy_finding_kind {
+	NCG_POLICY_DUPLICATE,	  /* matches the same as an earlier rule, and says the same */
+	NCG_POLICY_CONTRADICTION, /* matches the same, and says something else */
+	NCG_POLICY_SHADOWED,	  /* an earlier rule matches all that it does */
+	NCG_POLICY_NO_DEVICE,	  /* a note: no device of the host meets it */
+	NCG_POLICY_FINDING_NR,
+};
+
+#define NCG_POLICY_FINDINGS_MAX 100 /* kept; the rest are only counted */
+
+struct ncg_policy_finding {
+	enum ncg_policy_finding_kind kind;
+	size_t rule; /* index */
+	size_t by;   /* index of the earlier rule; the rule itself for NO_DEVICE */
+};
+
+struct ncg_policy_findings {
+	struct ncg_policy_finding list[NCG_POLICY_FINDINGS_MAX]; /* in the order of rules */
+	size_t count;
+	size_t more;
+};
+
+/*
+ * Looks at every rule; devices may be NULL: then none is missing. A rule is only held
+ * against one earlier rule at a time, so one that several together leave nothing to
+ * is not found. Of who maps (uid=, cgroup=) nothing is asked of devices. 0, or
+ * -ENOMEM; the caller frees *ret_findings with free().
+ */
+int ncg_policy_review(const struct ncg_policy *policy, const struct ncg_devices *devices,
+		      struct ncg_policy_findings **ret_findings);
+
+/*
+ * "a.conf:7: never decides: b.conf:3 ...", both lines named, without a newline. The
+ * caller frees it; NULL when there is no memory.
+ */
+char *ncg_policy_finding_format(const struct ncg_policy *policy,
+				const struct ncg_policy_finding *finding);
+
+#endif
