@@ -116,6 +116,24 @@ int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_ar
 /* The daemon looks here whether the kernel asks at all: BPF may be no LSM of it. */
 bool trap_asked;
 
+/* An mmap of a vfio-pci device's file, before there is a VMA. */
+struct trap_ask {
+	struct pci_dev *pdev;
+	__u64 offset, length; /* bytes; 0 where the region is not known */
+	__u32 bars;	      /* that it may be for, bit n for BAR n */
+	__u32 denied;	      /* no bool: the verifier wants a branch for the answer */
+};
+
+static long ask_bar(__u64 bar, struct trap_ask *ask)
+{
+	struct bar_place place = { .bar = bar, .offset = ask->offset };
+
+	if (bar >= NCG_NO_BAR || !(ask->bars & 1U << bar))
+		return 0;
+	ask->denied = decide(ask->pdev, place, ask->length, NCG_GRADE_TRAP) == NCG_VERDICT_DENY;
+	return ask->denied;
+}
+
 /*
  * Without the hook: a denied BAR is not mapped, so that the VMM has to trap what the
  * guest does with it. Asked at every mmap on this host, so what is no file of a
@@ -127,27 +145,21 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	     unsigned long flags)
 {
 	struct bar_place place = {};
-	struct pci_dev *pdev;
-	__u64 length = 0;
-	__u32 bars;
+	struct trap_ask ask = {};
 
 	if (!trap_asked)
 		trap_asked = true;
 	/* Memory without a file is mapped by the same call. */
-	pdev = file ? vfio_pci_device(file) : NULL;
-	if (!pdev)
+	ask.pdev = file ? vfio_pci_device(file) : NULL;
+	if (!ask.pdev)
 		return 0;
-	bars = vfio_pci_bars(pdev);
-	if (vfio_asked_place(page_shift, &place, &length))
-		bars &= 1U << place.bar;
-	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++) {
-		if (!(bars & 1U << bar))
-			continue;
-		place.bar = bar;
-		if (decide(pdev, place, length, NCG_GRADE_TRAP) == NCG_VERDICT_DENY)
-			return -EPERM;
-	}
-	return 0;
+	ask.bars = vfio_pci_bars(ask.pdev);
+	if (vfio_asked_place(page_shift, &place, &ask.length))
+		ask.bars &= 1U << place.bar;
+	ask.offset = place.offset;
+	/* A callback, so that the verifier goes through a decision once and not six times. */
+	bpf_loop(NCG_NO_BAR, ask_bar, &ask, 0);
+	return ask.denied ? -EPERM : 0;
 }
 
 /* Without either: decided and recorded once the driver has mapped the BAR. */
