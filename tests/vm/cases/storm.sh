@@ -2,7 +2,7 @@
 # A thousand reloads while BARs are mapped as fast as can be: each decision belongs
 # wholly to one policy, which its generation names. Odd generations deny by line 3,
 # even ones allow by line 4; the records that fit the ring buffer are all looked at.
-# limit: 900
+# limit: 1500
 # kernels: 6.12
 reloads=1000
 passthrough $ivshmem
