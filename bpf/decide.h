@@ -11,10 +11,10 @@
  *	static __u64 ncg_cgroup_of(void *task);
  *	static long ncg_cgroup_part(__u64 cgroup, __u32 level, __u32 from, char *ret_part);
  *
- * the task's cgroup, as a number that is only handed on, and the part that begins at byte `from` of the name of the task's cgroup, or its
- * ancestor, at a level of the hierarchy (1: a child of the root): writes at most
- * NCG_NAME_PART_LEN bytes into ret_part, which is zero before, and returns how
- * many; negative where the task's cgroup is not that deep.
+ * the task's cgroup, as a number that is only handed on; and the part, from byte
+ * `from`, of the name of that cgroup or its ancestor at a level of the hierarchy (1: a
+ * child of the root): writes at most NCG_NAME_PART_LEN bytes into ret_part, which is
+ * zero before, and returns how many; negative where the cgroup is not that deep.
  *
  * The policy is one whole that does not change; whoever calls takes its address
  * once, so that a decision is never half of one policy and half of the next.

@@ -70,12 +70,13 @@ $(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-$(OUT)/tests/%: tests/bpf/%.c $(OUT)/libncg.a $(OUT)/tests/%.bpf.o
+$(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/libncg.a \
+		$(OUT)/tests/%.bpf.o
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-$(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h)
+$(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h tests/bpf/*.h)
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -I/usr/include/x86_64-linux-gnu -c $< -o $@

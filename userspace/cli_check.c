@@ -277,7 +277,7 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
 			ncg_warning("%s", sentence);
 	}
 	if (!r && findings->more && !list)
-		ncg_warning("%zu more of this kind are not shown", findings->more);
+		printf("  note: %zu more are not shown\n", findings->more);
 	return r ? r : found;
 }
 

@@ -15,6 +15,8 @@
 #include "log.h"
 #include "names.h"
 
+#define DRAIN_SOME 16
+
 struct ncg_events {
 	struct ring_buffer *ring;
 	int sequences_fd;
@@ -249,15 +251,27 @@ int ncg_events_fd(const struct ncg_events *events)
 	return ring_buffer__epoll_fd(events->ring);
 }
 
-int ncg_events_drain(struct ncg_events *events)
+static int drain(struct ncg_events *events, size_t most)
 {
-	int n = ring_buffer__consume(events->ring);
+	int n = ring_buffer__consume_n(events->ring, most);
 
 	if (n < 0)
 		return ncg_log_error(n, "the ring buffer cannot be read");
 	if (n)
 		note_done(events);
 	return 0;
+}
+
+int ncg_events_drain(struct ncg_events *events)
+{
+	/* Each decision and each mapping is larger than a VM's beginning and end. */
+	return drain(events, ring__size(ring_buffer__ring(events->ring, 0)) /
+				     sizeof(struct ncg_event_vm));
+}
+
+int ncg_events_drain_some(struct ncg_events *events)
+{
+	return drain(events, DRAIN_SOME);
 }
 
 void ncg_events_settle(struct ncg_events *events)

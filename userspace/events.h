@@ -27,8 +27,15 @@ void ncg_events_close(struct ncg_events *events); /* takes NULL */
 /* Readable (epoll) when events wait. */
 int ncg_events_fd(const struct ncg_events *events);
 
-/* Deals with all events that wait. Returns 0 or -errno, logged. */
+/*
+ * Deals with all events that wait, but with no more than the ring buffer holds:
+ * events that come faster than they can be written must not keep the caller for good.
+ * Returns 0 or -errno, logged.
+ */
 int ncg_events_drain(struct ncg_events *events);
+
+/* The same for a few of them: for an event loop, which has other things to do. */
+int ncg_events_drain_some(struct ncg_events *events);
 
 /*
  * Takes what is missing as lost. To be called well after a drain (a second: a

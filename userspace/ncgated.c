@@ -285,7 +285,7 @@ static void on_timer(void *arg, uint32_t ready)
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	attach(d);
-	ncg_events_drain(d->events);
+	ncg_events_drain_some(d->events);
 	ncg_events_settle(d->events);
 }
 
@@ -294,7 +294,7 @@ static void on_events(void *arg, uint32_t ready)
 	struct daemon *d = arg;
 
 	(void)ready;
-	ncg_events_drain(d->events);
+	ncg_events_drain_some(d->events);
 }
 
 static int render_metrics(void *arg, char **ret_text, size_t *ret_size)

@@ -29,6 +29,7 @@ struct review {
 	struct key *keys;		/* sorted, one for each rule */
 	const struct ncg_tuple **masks; /* each once */
 	size_t mask_count;
+	bool *covered; /* by rule */
 	struct ncg_policy_findings *findings;
 };
 
@@ -36,6 +37,7 @@ static void review_done(struct review *review)
 {
 	free(review->keys);
 	free(review->masks);
+	free(review->covered);
 	free(review->findings);
 }
 
@@ -75,8 +77,9 @@ static int sort(struct review *review)
 
 	review->keys = calloc(count + 1, sizeof(*review->keys));
 	review->masks = calloc(count + 1, sizeof(*review->masks));
+	review->covered = calloc(count + 1, sizeof(*review->covered));
 	review->findings = calloc(1, sizeof(*review->findings));
-	if (!review->keys || !review->masks || !review->findings)
+	if (!review->keys || !review->masks || !review->covered || !review->findings)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		const struct ncg_policy_rule *rule = &policy->rules[i];
@@ -239,11 +242,13 @@ int ncg_policy_review(const struct ncg_policy *policy, const struct ncg_devices 
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		size_t by = find_cover(&review, i);
 
-		if (by < policy->rule_count)
+		review.covered[i] = by < policy->rule_count;
+		if (review.covered[i])
 			add(&review, kind_of(&policy->rules[i], &policy->rules[by]), i, by);
-		else if (devices && !has_device(&policy->rules[i], devices))
-			add(&review, NCG_POLICY_NO_DEVICE, i, i);
 	}
+	for (size_t i = 0; devices && i < policy->rule_count; i++)
+		if (!review.covered[i] && !has_device(&policy->rules[i], devices))
+			add(&review, NCG_POLICY_NO_DEVICE, i, i);
 	*ret_findings = ncg_take_ptr(review.findings);
 	return 0;
 }

@@ -27,7 +27,8 @@ struct ncg_policy_finding {
 };
 
 struct ncg_policy_findings {
-	struct ncg_policy_finding list[NCG_POLICY_FINDINGS_MAX]; /* in the order of rules */
+	/* In the order of rules, but notes at the end: many of them hide nothing. */
+	struct ncg_policy_finding list[NCG_POLICY_FINDINGS_MAX];
 	size_t count;
 	size_t more;
 };

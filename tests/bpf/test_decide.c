@@ -297,12 +297,14 @@ static void test_equals_naive_interpreter(void **state)
 		for (size_t j = 0; j < DEVICES_EACH; j++) {
 			struct ncg_tuple tuple;
 			struct ncg_decision d;
-			const char *difference;
+			const char *difference, *cgroup;
 
-			model_device_make(&seed, &model, &tuple);
+			model_device_make(&seed, &model, &tuple, &cgroup);
+			set_cgroup(cgroup);
 			d = decide_in_kernel(&tuple);
 			by_rule += d.reason == NCG_REASON_RULE;
-			difference = model_differs(&model, &tuple, policy, i + 1, &d);
+			difference = model_differs(&model, &tuple, cgroup, policy,
+						   i + 1, &d);
 			if (difference)
 				fail_msg("policy %zu, device %zu: %s\n%.*s", i, j, difference,
 					 (int)size, text);

@@ -57,13 +57,18 @@ static struct ncg_policy *parse(const char *text, __u8 digest)
 }
 
 /* Every byte is rubbish before, so that all must be written. */
-static struct ncg_decision decide(const struct ncg_tuple *tuple)
+static struct ncg_decision decide_from(const struct ncg_tuple *tuple, const char *cgroup)
 {
 	struct ncg_decision decision;
 
 	memset(&decision, 0xaa, sizeof(decision));
-	ncg_gate_decide(policy_fd, tuple, NULL, &decision);
+	ncg_gate_decide(policy_fd, tuple, cgroup, &decision);
 	return decision;
+}
+
+static struct ncg_decision decide(const struct ncg_tuple *tuple)
+{
+	return decide_from(tuple, NULL);
 }
 
 /* The id of the map in the slot; 0: none. */
@@ -266,13 +271,15 @@ static void test_decides_as_the_policy_says(void **state)
 		for (size_t j = 0; j < DEVICES_EACH; j++) {
 			struct ncg_decision d, k;
 			struct ncg_tuple tuple;
-			const char *difference;
+			const char *difference, *cgroup;
 
-			model_device_make(&seed, &model, &tuple);
-			d = decide(&tuple);
+			model_device_make(&seed, &model, &tuple, &cgroup);
+			set_cgroup(cgroup);
+			d = decide_from(&tuple, cgroup);
 			k = decide_in_kernel(&tuple);
 			by_rule += d.reason == NCG_REASON_RULE;
-			difference = model_differs(&model, &tuple, policy, i + 1, &d);
+			difference = model_differs(&model, &tuple, cgroup, policy, i + 1,
+						   &d);
 			if (difference)
 				fail_msg("policy %zu, device %zu: %s\n%s", i, j, difference, text);
 			assert_memory_equal(&d, &k, sizeof(d));

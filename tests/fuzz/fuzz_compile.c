@@ -18,7 +18,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool matches(const struct ncg_policy_rule *rule, const struct ncg_tuple *t)
+static bool within(const char *cgroup, const char *ancestor)
+{
+	size_t length = strlen(ancestor);
+
+	return !ancestor[1] || (!strncmp(cgroup, ancestor, length) &&
+				(!cgroup[length] || cgroup[length] == '/'));
+}
+
+static bool matches(const struct ncg_policy_rule *rule, const struct ncg_tuple *t,
+		    const char *cgroup)
 {
 	const struct ncg_tuple *v = &rule->value, *m = &rule->mask;
 
@@ -28,11 +37,12 @@ static bool matches(const struct ncg_policy_rule *rule, const struct ncg_tuple *
 	       (t->class_code & m->class_code) == v->class_code &&
 	       (t->domain & m->domain) == v->domain && (t->bus & m->bus) == v->bus &&
 	       (t->devfn & m->devfn) == v->devfn && (t->uid & m->uid) == v->uid &&
-	       (!rule->bars || (t->bar < NCG_POLICY_BARS && (rule->bars >> t->bar & 1)));
+	       (!rule->bars || (t->bar < NCG_POLICY_BARS && (rule->bars >> t->bar & 1))) &&
+	       (!rule->cgroup || within(cgroup, rule->cgroup));
 }
 
 static void compare(const struct ncg_policy *policy, struct ncg_compiled *compiled,
-		    const struct ncg_tuple *tuple)
+		    const struct ncg_tuple *tuple, const char *cgroup)
 {
 	const struct ncg_policy_rule *rule = NULL;
 	struct ncg_tuple t = *tuple;
@@ -40,19 +50,46 @@ static void compare(const struct ncg_policy *policy, struct ncg_compiled *compil
 	struct ncg_decision d;
 
 	for (size_t i = 0; i < policy->rule_count && !rule; i++)
-		if (matches(&policy->rules[i], tuple))
+		if (matches(&policy->rules[i], tuple, cgroup))
 			rule = &policy->rules[i];
 
 	memset(&d, 0xaa, sizeof(d));
-	ncg_decide(compiled, &t, NULL, &choice);
+	ncg_decide(compiled, &t, (void *)cgroup, &choice);
 	ncg_choice_record(compiled, &choice, &d);
 	check(d.verdict == (rule ? rule->verdict : policy->fallback));
 	check(d.reason == (rule ? NCG_REASON_RULE : NCG_REASON_DEFAULT));
 	check(d.line == (rule ? rule->line : 0));
 	check(!strcmp(d.file, rule ? policy->files[rule->file] : ""));
+	check(d.audit == (rule ? rule->audit : 0));
 	check(d.mode == policy->mode);
 	check(d.generation == GENERATION);
 	check(!memcmp(d.sha256, policy->sha256, sizeof(d.sha256)));
+}
+
+/* The cgroup that the rule asks for, or one below, above or beside it. Freed. */
+static char *bend_cgroup(const struct ncg_policy_rule *rule, uint8_t way)
+{
+	const char *path = rule->cgroup && rule->cgroup[1] ? rule->cgroup : "";
+	const char *suffix = !(way & 1) ? "" : way & 2 && *path ? "x" : "/x";
+	char *cgroup = NULL, *slash;
+
+	if (asprintf(&cgroup, "%s%s", path, suffix) < 0)
+		abort();
+	if (way & 4 && *cgroup) {
+		/* above */
+		slash = strrchr(cgroup, '/');
+		*slash = '\0';
+	} else if (way & 8 && *cgroup) {
+		/* another of that length */
+		cgroup[strlen(cgroup) - 1] ^= 1;
+		if (cgroup[strlen(cgroup) - 1] == '/' || strlen(cgroup) == 1)
+			cgroup[0] = '\0';
+	}
+	if (!*cgroup) {
+		free(cgroup);
+		cgroup = strdup("/");
+	}
+	return cgroup;
 }
 
 /* The device with all that the rule asks for. */
@@ -79,14 +116,21 @@ static void ask(const struct ncg_policy *policy, struct ncg_compiled *compiled,
 		input_take(input, &device, sizeof(device));
 		input_take(input, bit, sizeof(bit));
 		device.zero = 0;
-		compare(policy, compiled, &device);
+		device.cgroup = 0;
+		compare(policy, compiled, &device, "/");
 		for (size_t i = 0; i < policy->rule_count && i < BENT_RULES_MAX; i++) {
-			t = bend(&device, &policy->rules[i]);
-			check(matches(&policy->rules[i], &t));
-			compare(policy, compiled, &t);
-			((uint8_t *)&t)[bit[0] % sizeof(t)] ^= 1 << bit[1] % 8;
+			const struct ncg_policy_rule *rule = &policy->rules[i];
+			char *cgroup = bend_cgroup(rule, bit[1] >> 3);
+
+			t = bend(&device, rule);
+			check(matches(rule, &t, rule->cgroup ? rule->cgroup : "/"));
+			compare(policy, compiled, &t, rule->cgroup ? rule->cgroup : "/");
+			compare(policy, compiled, &t, cgroup);
+			((uint8_t *)&t)[bit[0] % offsetof(struct ncg_tuple, cgroup)] ^=
+				1 << bit[1] % 8;
 			t.zero = 0;
-			compare(policy, compiled, &t);
+			compare(policy, compiled, &t, cgroup);
+			free(cgroup);
 		}
 	}
 }

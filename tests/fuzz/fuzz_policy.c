@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The policy parser and the texts of its errors, on any bytes. Finds crashes, and
- * rules and errors of a shape that policy.h does not promise. Keeps no state
- * between inputs.
+ * The policy parser and the texts of its errors, on any bytes. Input: the files of a
+ * policy, in the order of `paths`, a NUL byte after each; what is left after the last
+ * is the last file's, NUL bytes and all. Finds crashes, and rules and errors of a
+ * shape that policy.h does not promise. Keeps no state between inputs.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -11,6 +12,12 @@
 
 #include "fuzz.h"
 #include "policy.h"
+#include "policy_memory.h"
+
+/* What may be included; policy_memory.h takes "d/" for a folder. */
+static const char *const paths[] = { "policy.conf", "b", "c", "d/1.conf", "d/2.conf" };
+
+#define FILES (sizeof(paths) / sizeof(*paths))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,17 +32,26 @@ static void check_rule(const struct ncg_policy *policy, const struct ncg_policy_
 	check(rule->bars < 1 << NCG_POLICY_BARS);
 	check(rule->line > 0 && rule->file < policy->file_count);
 	check(rule->verdict == NCG_VERDICT_ALLOW || rule->verdict == NCG_VERDICT_DENY);
+	check(!rule->value.cgroup && !rule->mask.cgroup);
+	check(!rule->cgroup || rule->cgroup[0] == '/');
 }
 
 static void check_policy(const struct ncg_policy *policy)
 {
+	__u32 lines[NCG_FILES_MAX] = { 0 };
+
 	check(policy->mode < NCG_MODE_NR);
 	check(policy->fallback == NCG_VERDICT_ALLOW || policy->fallback == NCG_VERDICT_DENY);
 	check(policy->without_hook < NCG_WITHOUT_HOOK_NR);
 	check(policy->rule_count <= policy->rule_room);
+	check(policy->file_count > 0 && policy->file_count <= NCG_FILES_MAX);
+	/* Within one file a line is read once, and after those before it. */
 	for (size_t i = 0; i < policy->rule_count; i++) {
-		check_rule(policy, &policy->rules[i]);
-		check(!i || policy->rules[i].line > policy->rules[i - 1].line);
+		const struct ncg_policy_rule *rule = &policy->rules[i];
+
+		check_rule(policy, rule);
+		check(rule->line > lines[rule->file]);
+		lines[rule->file] = rule->line;
 	}
 }
 
@@ -62,6 +78,14 @@ static void check_text(const char *text, bool newlines)
 		check((*text >= ' ' && *text <= '~') || (newlines && *text == '\n'));
 }
 
+static bool is_path(const char *file)
+{
+	for (size_t i = 0; i < FILES; i++)
+		if (!strcmp(file, paths[i]))
+			return true;
+	return false;
+}
+
 static void check_errors(const struct ncg_policy_errors *errors, size_t size)
 {
 	char *text;
@@ -71,14 +95,14 @@ static void check_errors(const struct ncg_policy_errors *errors, size_t size)
 	for (size_t i = 0; i < errors->count; i++) {
 		const struct ncg_policy_error *e = &errors->list[i];
 
-		check(!strcmp(e->file, "policy.conf"));
+		check(is_path(e->file));
+		check(!e->included == !strcmp(e->file, "policy.conf"));
 		check(e->line > 0 && e->column > 0 && e->column <= size + 1);
-		check(!i || e->line >= errors->list[i - 1].line);
 		check(memchr(e->text, '\0', sizeof(e->text)));
 		check(*e->problem && *e->expected);
 		text = ncg_policy_error_format(e);
 		check_text(text, false);
-		check(!strncmp(text, "policy.conf:", strlen("policy.conf:")));
+		check(!strncmp(text, e->file, strlen(e->file)));
 		free(text);
 	}
 	text = ncg_policy_errors_format(errors);
@@ -88,19 +112,35 @@ static void check_errors(const struct ncg_policy_errors *errors, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct memory_file files[FILES] = { 0 };
+	struct memory memory = { .files = files, .file_count = FILES };
+	const struct ncg_policy_sources sources = memory_sources(&memory);
 	struct ncg_policy_errors *errors;
 	struct ncg_policy *policy;
-	int r = ncg_policy_parse_text("policy.conf", (const char *)data, size, &policy, &errors);
+	char *text = malloc(size + 1), *at = text;
+	int r;
 
+	memcpy(text, data, size);
+	text[size] = '\0';
+	for (size_t i = 0; i < FILES; i++) {
+		const size_t left = text + size - at;
+
+		files[i].path = paths[i];
+		files[i].text = at;
+		files[i].size = i + 1 < FILES ? strlen(at) : left;
+		at += files[i].size < left ? files[i].size + 1 : left;
+	}
+	r = ncg_policy_parse_file(paths[0], &sources, &policy, &errors);
 	check(r == 0 || r == -EINVAL);
 	check(!policy == (r != 0) && !errors == (r == 0));
 	if (policy) {
-		check_input((const char *)data, size);
+		check_input(files[0].text, files[0].size);
 		check_policy(policy);
 	} else {
 		check_errors(errors, size);
 	}
 	ncg_policy_free(policy);
 	ncg_policy_errors_free(errors);
+	free(text);
 	return 0;
 }

@@ -36,6 +36,8 @@ struct model_rule {
 	int64_t domain, bus, slot, function;
 	unsigned int bars;		/* a bit for each, 0: no match on it */
 	int64_t uid;
+	const char *cgroup;		/* NULL: no match on it */
+	bool audit;
 };
 
 struct model {
@@ -47,6 +49,7 @@ struct model {
 struct model_answer {
 	bool allow;
 	unsigned int line;	/* 0: no rule */
+	bool audit;
 };
 
 /* ---------------------------------------------------------------- generator */
@@ -85,6 +88,26 @@ static const uint8_t model_slots[] = { 0, 1, 0x1f };
 static const uint8_t model_functions[] = { 0, 1, 7 };
 static const uint32_t model_uids[] = { 0, 107, 64055, 0xfffffffe };
 
+/*
+ * By how deep they are. Names are cut into parts of 39 bytes when they are compared,
+ * so there are some of about that length, and some that differ behind it.
+ */
+#define MODEL_39 "abcdefghijklmnopqrstuvwxyz0123456789ABC"
+#define MODEL_CGROUP_DEPTHS 4
+#define MODEL_CGROUPS_EACH 5
+static const char *const model_cgroups[MODEL_CGROUP_DEPTHS][MODEL_CGROUPS_EACH] = {
+	{ "/", "/", "/", "/", "/" },
+	{ "/a", "/ab", "/" MODEL_39, "/" MODEL_39 "x", "/" MODEL_39 MODEL_39 "x y" },
+	{ "/a/b", "/a/a", "/" MODEL_39 "/" MODEL_39, "/" MODEL_39 "x/b", "/a/" MODEL_39 "y" },
+	{ "/a/b/c", "/a/b/" MODEL_39, "/" MODEL_39 "/" MODEL_39 "/z", "/a/a/a", "/ab/b/c" },
+};
+_Static_assert(sizeof(MODEL_39) - 1 == NCG_NAME_PART_LEN, "as long as a part");
+
+static inline const char *model_cgroup(uint64_t *state, unsigned int depth)
+{
+	return model_cgroups[depth][model_below(state, MODEL_CGROUPS_EACH)];
+}
+
 static inline int64_t model_or_any(bool any, int64_t value)
 {
 	return any ? MODEL_ANY : value;
@@ -115,6 +138,8 @@ static inline void model_rule_make(uint64_t *state, uint64_t shape, struct model
 	r->function = model_or_any(shape >> 16 & 1, MODEL_PICK(state, model_functions));
 	r->bars = (shape >> 17 & 1) ? 0 : 1 + model_below(state, 63);
 	r->uid = model_or_any(shape >> 18 & 3, MODEL_PICK(state, model_uids));
+	r->cgroup = (shape >> 20 & 3) ? NULL : model_cgroup(state, shape >> 22 & 3);
+	r->audit = model_chance(state, 15);
 }
 
 static inline void model_make(uint64_t *state, struct model *ret_model)
@@ -139,7 +164,7 @@ static inline void model_make(uint64_t *state, struct model *ret_model)
  * that near misses are as common as hits.
  */
 static inline void model_device_make(uint64_t *state, const struct model *model,
-				     struct ncg_tuple *ret_tuple)
+				     struct ncg_tuple *ret_tuple, const char **ret_cgroup)
 {
 	struct ncg_tuple *t = ret_tuple;
 
@@ -154,6 +179,7 @@ static inline void model_device_make(uint64_t *state, const struct model *model,
 	t->devfn = MODEL_PICK(state, model_slots) << 3 | MODEL_PICK(state, model_functions);
 	t->bar = model_below(state, 6);
 	t->uid = MODEL_PICK(state, model_uids);
+	*ret_cgroup = model_cgroup(state, model_below(state, MODEL_CGROUP_DEPTHS));
 
 	if (model->rules && model_chance(state, 70)) {
 		const struct model_rule *r = &model->rule[model_below(state, model->rules)];
@@ -182,6 +208,8 @@ static inline void model_device_make(uint64_t *state, const struct model *model,
 				t->bar = model_below(state, 6);
 		if (r->uid >= 0 && model_chance(state, keep))
 			t->uid = r->uid;
+		if (r->cgroup && model_chance(state, keep / 2))
+			*ret_cgroup = r->cgroup;
 	}
 }
 
@@ -237,6 +265,8 @@ static inline void model_hex(struct model_text *text, bool prefix, int digits, i
 	else
 		fprintf(text->out, "%0*" PRIx64, digits, value);
 }
+
+#define MODEL_MATCHES 7
 
 static inline void model_match_write(struct model_text *text, const struct model_rule *r, int match)
 {
@@ -294,6 +324,21 @@ static inline void model_match_write(struct model_text *text, const struct model
 		model_blank(text);
 		fprintf(text->out, "uid=%" PRId64, r->uid);
 		return;
+	case 5:
+		if (!r->cgroup)
+			return;
+		model_blank(text);
+		if (strchr(r->cgroup, ' ') || model_chance(text->state, 30))
+			fprintf(text->out, "cgroup=\"%s\"", r->cgroup);
+		else
+			fprintf(text->out, "cgroup=%s", r->cgroup);
+		return;
+	case 6:
+		if (!r->audit)
+			return;
+		model_blank(text);
+		fputs("audit", text->out);
+		return;
 	}
 }
 
@@ -327,7 +372,7 @@ static inline char *model_write(uint64_t *state, struct model *model, size_t *re
 		}
 		if (i < model->rules) {
 			struct model_rule *r = &model->rule[i];
-			unsigned int first = model_below(state, 5);
+			unsigned int first = model_below(state, MODEL_MATCHES);
 
 			r->line = text.line;
 			if (model_chance(state, 10))
@@ -337,8 +382,8 @@ static inline char *model_write(uint64_t *state, struct model *model, size_t *re
 			model_hex(&text, true, 4, r->vendor);
 			fputc(':', text.out);
 			model_hex(&text, true, 4, r->device);
-			for (unsigned int m = 0; m < 5; m++)
-				model_match_write(&text, r, (first + m) % 5);
+			for (unsigned int m = 0; m < MODEL_MATCHES; m++)
+				model_match_write(&text, r, (first + m) % MODEL_MATCHES);
 			model_newline(&text);
 		}
 	}
@@ -350,7 +395,25 @@ static inline char *model_write(uint64_t *state, struct model *model, size_t *re
 
 /* -------------------------------------------------------------- interpreter */
 
-static inline bool model_matches(const struct model_rule *r, const struct ncg_tuple *t)
+/* Folder by folder. */
+static inline bool model_within(const char *cgroup, const char *ancestor)
+{
+	if (!ancestor[1])
+		return true;
+	while (*ancestor) {
+		size_t length = strcspn(ancestor + 1, "/") + 1;
+
+		if (strcspn(cgroup + !!*cgroup, "/") + !!*cgroup != length ||
+		    memcmp(cgroup, ancestor, length))
+			return false;
+		cgroup += length;
+		ancestor += length;
+	}
+	return true;
+}
+
+static inline bool model_matches(const struct model_rule *r, const struct ncg_tuple *t,
+				 const char *cgroup)
 {
 	if (r->vendor >= 0 && r->vendor != t->vendor)
 		return false;
@@ -388,15 +451,19 @@ static inline bool model_matches(const struct model_rule *r, const struct ncg_tu
 		return false;
 	if (r->uid >= 0 && (uint64_t)r->uid != t->uid)
 		return false;
-	return true;
+	return !r->cgroup || model_within(cgroup, r->cgroup);
 }
 
-static inline struct model_answer model_decide(const struct model *model, const struct ncg_tuple *t)
+static inline struct model_answer model_decide(const struct model *model,
+					       const struct ncg_tuple *t, const char *cgroup)
 {
-	for (size_t i = 0; i < model->rules; i++)
-		if (model_matches(&model->rule[i], t))
-			return (struct model_answer){ model->rule[i].allow, model->rule[i].line };
-	return (struct model_answer){ model->allow_by_default, 0 };
+	for (size_t i = 0; i < model->rules; i++) {
+		const struct model_rule *r = &model->rule[i];
+
+		if (model_matches(r, t, cgroup))
+			return (struct model_answer){ r->allow, r->line, r->audit };
+	}
+	return (struct model_answer){ model->allow_by_default, 0, false };
 }
 
 /*
@@ -404,11 +471,11 @@ static inline struct model_answer model_decide(const struct model *model, const 
  * sentence; NULL when there is none. Written to a static buffer.
  */
 static inline const char *model_differs(const struct model *model, const struct ncg_tuple *t,
-					const struct ncg_policy *policy, uint64_t generation,
+					const char *cgroup, const struct ncg_policy *policy, uint64_t generation,
 					const struct ncg_decision *d)
 {
-	static char text[256];
-	const struct model_answer answer = model_decide(model, t);
+	static char text[512];
+	const struct model_answer answer = model_decide(model, t, cgroup);
 	const uint32_t verdict = answer.allow ? NCG_VERDICT_ALLOW : NCG_VERDICT_DENY;
 	const uint32_t reason = answer.line ? NCG_REASON_RULE : NCG_REASON_DEFAULT;
 	const uint32_t mode = model->enforce ? NCG_MODE_ENFORCE : NCG_MODE_AUDIT;
@@ -416,15 +483,15 @@ static inline const char *model_differs(const struct model *model, const struct 
 	const char *file = answer.line ? policy->files[0] : no_file;
 
 	if (d->verdict == verdict && d->reason == reason && d->line == answer.line &&
-	    d->mode == mode && d->generation == generation && !d->audit &&
+	    d->mode == mode && d->generation == generation && d->audit == answer.audit &&
 	    !memcmp(d->file, file, NCG_PATH_LEN) &&
 	    !memcmp(d->sha256, policy->sha256, NCG_SHA256_LEN))
 		return NULL;
 	snprintf(text, sizeof(text),
-		 "expected verdict %u reason %u line %u mode %u generation %" PRIu64
-		 " file '%s'; got %u %u %u %u %" PRIu64 " '%s'",
-		 verdict, reason, answer.line, mode, generation, file, d->verdict, d->reason,
-		 d->line, d->mode, (uint64_t)d->generation, d->file);
+		 "expected verdict %u reason %u line %u mode %u audit %d generation %" PRIu64
+		 " file '%s'; got %u %u %u %u %u %" PRIu64 " '%s'; cgroup %s",
+		 verdict, reason, answer.line, mode, answer.audit, generation, file, d->verdict,
+		 d->reason, d->line, d->mode, d->audit, (uint64_t)d->generation, d->file, cgroup);
 	return text;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The compiled form, and the decision over it, natively: what each rule becomes,
- * the bounds, and 100,000 random decisions against a naive interpreter. No state
+ * the bounds, and 100,000 random policies against a naive interpreter. No state
  * outside each test.
  */
 #include <errno.h>
@@ -19,8 +19,9 @@
 #include "policy_model.h"
 #include "policy_native.h"
 
-#define PAIRS 100000
-#define PAIRS_EACH 50	/* devices for each policy */
+#define POLICIES 100000
+#define PAIRS_EACH 10	/* devices for each policy */
+#define PAIRS (POLICIES * PAIRS_EACH)
 
 #define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
 #define _cleanup_errors_ __attribute__((cleanup(ncg_policy_errors_freep)))
@@ -382,7 +383,7 @@ static void test_equals_naive_interpreter(void **state)
 	size_t by_rule = 0, allowed = 0;
 
 	(void)state;
-	for (size_t i = 0; i < PAIRS / PAIRS_EACH; i++) {
+	for (size_t i = 0; i < POLICIES; i++) {
 		_cleanup_policy_ struct ncg_policy *policy = NULL;
 		_cleanup_compiled_ struct ncg_compiled *compiled = NULL;
 		static struct model model;
@@ -401,13 +402,14 @@ static void test_equals_naive_interpreter(void **state)
 		for (size_t j = 0; j < PAIRS_EACH; j++) {
 			struct ncg_tuple tuple;
 			struct ncg_decision d;
-			const char *difference;
+			const char *difference, *cgroup;
 
-			model_device_make(&seed, &model, &tuple);
-			d = decide(compiled, &tuple, NULL);
+			model_device_make(&seed, &model, &tuple, &cgroup);
+			d = decide(compiled, &tuple, cgroup);
 			by_rule += d.reason == NCG_REASON_RULE;
 			allowed += d.verdict == NCG_VERDICT_ALLOW;
-			difference = model_differs(&model, &tuple, policy, i + 1, &d);
+			difference = model_differs(&model, &tuple, cgroup, policy,
+						   i + 1, &d);
 			if (difference)
 				fail_msg("policy %zu, device %zu: %s\n%.*s", i, j, difference,
 					 (int)size, text);

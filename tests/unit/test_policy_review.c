@@ -97,9 +97,9 @@ static void test_devices(void **state)
 	ncg_autofree char *found = review(policy, &devices), *all = review(policy, &none);
 
 	(void)state;
-	assert_string_equal(found, "p:2: matches no device of this host\n" AGAINST(3, 2));
-	assert_string_equal(all, "p:1: matches no device of this host\n"
-				 "p:2: matches no device of this host\n" AGAINST(3, 2)
+	assert_string_equal(found, AGAINST(3, 2) "p:2: matches no device of this host\n");
+	assert_string_equal(all, AGAINST(3, 2) "p:1: matches no device of this host\n"
+				 "p:2: matches no device of this host\n"
 				 "p:4: matches no device of this host\n");
 }
 
