@@ -34,11 +34,7 @@ where() { grep ' vfio_device_fops\b' /proc/kallsyms; }
 where > "$work/first"
 ! modprobe -r vfio_pci_core 2> "$work/held.err" || fail "vfio-pci-core went with programs attached"
 daemon_stop KILL
-for link in /sys/fs/bpf/ncgate/links/*; do
-	[ "${link##*/}" = decide_trap ] || rm "$link"
-done
-free() { [ "$(cat /sys/module/vfio_pci_core/refcnt)" = 1 ]; }
-wait_for 10 free
+detach_all_but decide_trap
 vfio_unload
 vfio_load
 where > "$work/second"

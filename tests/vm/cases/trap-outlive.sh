@@ -27,11 +27,7 @@ equal "$(jq -r .grade "$work/status")" trap "grade of a daemon that took over"
 daemon_stop
 
 # The hook comes: the trap is still pinned when the next daemon starts.
-for link in /sys/fs/bpf/ncgate/links/*; do
-	[ "${link##*/}" = decide_trap ] || rm "$link"
-done
-free() { [ "$(cat /sys/module/vfio_pci_core/refcnt)" = 1 ]; }
-wait_for 10 free
+detach_all_but decide_trap
 vfio_unload
 at_end=vfio_unload # other cases of this boot want the stock module
 modprobe vfio_iommu_type1

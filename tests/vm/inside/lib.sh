@@ -83,6 +83,17 @@ vfio_unload() {
 	[ ! -e /sys/module/vfio ] || fail "vfio cannot be unloaded"
 }
 
+# detach_all_but PROGRAM: takes away the pins of the others, so that nothing of them
+# holds vfio-pci-core any longer; without a daemon.
+detach_all_but() {
+	local link
+	for link in /sys/fs/bpf/ncgate/links/*; do
+		[ "${link##*/}" = "$1" ] || rm "$link"
+	done
+	wait_for 10 unheld
+}
+unheld() { [ "$(cat /sys/module/vfio_pci_core/refcnt)" = 1 ]; } # by vfio-pci alone
+
 policy() { cat > "$work/policy.conf"; }
 
 # daemon [ARG...]: starts ncgated with the case's policy and waits until it
