@@ -33,8 +33,9 @@
 #endif
 
 /*
- * A loop for i from 0 to below bound. In BPF one by an iterator, which the verifier
- * goes through once for each state and not once for each round.
+ * A loop for i, an int, from 0 to below bound. In BPF one by an iterator, which the
+ * verifier goes through once for each state and not once for each round: v6.8's gives
+ * up (E2BIG) on a plain loop over the masks.
  */
 #ifdef __bpf__
 #define NCG_DECIDE_FOR(i, bound) bpf_for(i, 0, bound)
@@ -163,6 +164,7 @@ static __always_inline void ncg_decide(void *policy, struct ncg_tuple *t, void *
 	const struct ncg_phead *head;
 	struct ncg_pkey key;
 	ncg_word *to = (ncg_word *)&key.tuple;
+	int m;
 
 	ret_choice->head = (void *)0;
 	ret_choice->rule = (void *)0;
@@ -176,12 +178,10 @@ static __always_inline void ncg_decide(void *policy, struct ncg_tuple *t, void *
 	t->cgroup = head->cgroups ? ncg_cgroup_code(policy, head, task) : 0;
 	key.zero = 0;
 
-	for (__u32 m = 0; m < NCG_MASKS_MAX; m++) {
+	NCG_DECIDE_FOR(m, (int)head->masks) {
 		const struct ncg_pslot *slot;
 		const ncg_word *mask;
 
-		if (m >= head->masks)
-			break;
 		element = ncg_policy_element(policy, 1 + m);
 		if (!element)
 			return;
