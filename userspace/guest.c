@@ -177,6 +177,46 @@ static int read_cgroup(int dir, char **ret_cgroup)
 	return *ret_cgroup ? 0 : -ENOMEM;
 }
 
+/* Length of a pod's UID at text: a UUID, or 32 digits for what kubelet starts itself. */
+static size_t pod_uid_length(const char *text, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size && (isxdigit((unsigned char)text[length]) || text[length] == '-' ||
+				 text[length] == '_'))
+		length++;
+	return length == 32 || length == UUID_LENGTH ? length : 0;
+}
+
+char *ncg_guest_pod(const char *cgroup)
+{
+	bool kubepods = false;
+
+	for (const char *at = cgroup; *at; at += strspn(at, "/")) {
+		size_t size = strcspn(at, "/"), length = 0;
+		const char *uid = NULL;
+
+		kubepods |= !strncmp(at, "kubepods", 8);
+		if (!strncmp(at, "pod", 3))
+			uid = at + 3;
+		for (size_t i = 0; i + 4 < size; i++)
+			if (!strncmp(at + i, "-pod", 4))
+				uid = at + i + 4;
+		if (uid)
+			length = pod_uid_length(uid, at + size - uid);
+		if (kubepods && length) {
+			char *pod = strndup(uid, length);
+
+			for (char *c = pod; c && *c; c++)
+				if (*c == '_')
+					*c = '-';
+			return pod;
+		}
+		at += size;
+	}
+	return calloc(1, 1);
+}
+
 /*
  * The value of -name, QEMU's option syntax (docs of -name, util/qemu-option.c):
  * keys and values with commas between, ",," for a comma in a value, and a first
@@ -335,6 +375,10 @@ int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest *ret_guest)
 		err = read_vmm(dir, &guest.vmm);
 	if (!err)
 		err = read_cgroup(dir, &guest.cgroup);
+	if (!err) {
+		guest.pod = ncg_guest_pod(guest.cgroup);
+		err = guest.pod ? 0 : -ENOMEM;
+	}
 	if (!err)
 		err = read_command_line(dir, &guest);
 	/* What was empty above may have been so because the process had gone. */
@@ -357,6 +401,7 @@ void ncg_guest_done(struct ncg_guest *guest)
 	free(guest->name);
 	free(guest->uuid);
 	free(guest->cgroup);
+	free(guest->pod);
 	*guest = (struct ncg_guest){ 0 };
 }
 

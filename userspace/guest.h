@@ -28,6 +28,7 @@ struct ncg_guest {
 	char *name;		   /* as -name gives it */
 	char *uuid;		   /* as -uuid gives it, in lower case */
 	char *cgroup;		   /* version 2, as seen from the reader's root */
+	char *pod;		   /* UID of its Kubernetes pod, by the cgroup */
 };
 
 /*
@@ -41,6 +42,14 @@ struct ncg_guest {
  * negative errno of reading. *ret_guest is then untouched.
  */
 int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest *ret_guest);
+
+/*
+ * The UID of the pod that a cgroup belongs to, by the names that kubelet gives to
+ * cgroups with either of its drivers (kubepods-burstable-podUID.slice, with '_' for
+ * '-' in the UID; kubepods/burstable/podUID). For the caller to free; empty where it
+ * is none, NULL when there is no memory.
+ */
+char *ncg_guest_pod(const char *cgroup);
 
 /* Frees what the guest owns and zeroes it; a zeroed one is allowed. */
 void ncg_guest_done(struct ncg_guest *guest);

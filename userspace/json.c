@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "names.h"
 
 void ncg_json_sha256_text(const __u8 sha256[NCG_SHA256_LEN], char ret_text[NCG_SHA256_TEXT_LEN])
@@ -27,6 +29,44 @@ json_t *ncg_json_hex(unsigned int digits, __u64 value)
 
 	snprintf(text, sizeof(text), "%0*llx", (int)digits, value);
 	return json_string(text);
+}
+
+/* Length of the UTF-8 character at text, of at most size bytes; 0: there is none. */
+static size_t utf8_length(const char *text, size_t size)
+{
+	for (size_t length = 1; length <= 4 && length <= size; length++) {
+		/* The library knows what UTF-8 is. */
+		json_t *character = json_stringn(text, length);
+
+		json_decref(character);
+		if (character)
+			return length;
+	}
+	return 0;
+}
+
+json_t *ncg_json_text(const char *text, size_t size)
+{
+	static const char bad[] = "\xef\xbf\xbd"; /* U+FFFD */
+	ncg_autofree char *mended = NULL;
+	json_t *json;
+	size_t used = 0;
+
+	size = strnlen(text, size);
+	json = json_stringn(text, size);
+	if (json)
+		return json;
+	mended = malloc(size * strlen(bad) + 1);
+	if (!mended)
+		return NULL;
+	for (size_t at = 0; at < size;) {
+		size_t length = utf8_length(text + at, size - at);
+
+		memcpy(mended + used, length ? text + at : bad, length ? length : strlen(bad));
+		used += length ? length : strlen(bad);
+		at += length ? length : 1;
+	}
+	return json_stringn(mended, used);
 }
 
 json_t *ncg_json_device(const struct ncg_device *d)
@@ -57,8 +97,8 @@ int ncg_json_put_decision(json_t *json, const struct ncg_decision *decision)
 	r |= json_object_set_new(json, "reason", json_string(ncg_names_reason(decision->reason)));
 	if (decision->reason != NCG_REASON_RULE)
 		return r ? -ENOMEM : 0;
-	rule = json_pack("{s:s#, s:I}", "file", decision->file,
-			 strnlen(decision->file, sizeof(decision->file)), "line",
+	rule = json_pack("{s:o, s:I}", "file",
+			 ncg_json_text(decision->file, sizeof(decision->file)), "line",
 			 (json_int_t)decision->line);
 	if (decision->audit)
 		r |= json_object_set_new(rule, "audit", json_true());

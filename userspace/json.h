@@ -2,7 +2,7 @@
 /*
  * How things that stand in more than one document are written as JSON, and how
  * numbers that people read in hexadecimal are: addresses and ids without a prefix,
- * digests in lower case. Pure.
+ * digests in lower case; and text that others chose the bytes of. Pure.
  */
 #ifndef NCGATE_JSON_H
 #define NCGATE_JSON_H
@@ -16,9 +16,15 @@
 
 void ncg_json_sha256_text(const __u8 sha256[NCG_SHA256_LEN], char ret_text[NCG_SHA256_TEXT_LEN]);
 
-/* Both return a new string, NULL when there is no memory. */
+/* All return a new string, NULL when there is no memory. */
 json_t *ncg_json_sha256(const __u8 sha256[NCG_SHA256_LEN]);
 json_t *ncg_json_hex(unsigned int digits, __u64 value); /* at least so many digits */
+
+/*
+ * Text of at most `size` bytes or up to its NUL, whatever they are: a byte that is not
+ * UTF-8 becomes U+FFFD, so that a record is never lost by what somebody named a guest.
+ */
+json_t *ncg_json_text(const char *text, size_t size);
 
 /* What a device is, and what one of its BARs is. NULL when there is no memory. */
 json_t *ncg_json_device(const struct ncg_device *device);

@@ -421,6 +421,39 @@ static void processes_that_end(void **state)
 	}
 }
 
+/* By the names that kubelet gives, with either of its cgroup drivers. */
+static void pods(void **state)
+{
+#define UID "01234567-89ab-cdef-0123-456789abcdef"
+#define UID_ "01234567_89ab_cdef_0123_456789abcdef"
+#define MIRROR "0123456789abcdef0123456789abcdef"
+	static const struct {
+		const char *cgroup;
+		const char *pod;
+	} cases[] = {
+		{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
+		  ".slice/cri-containerd-f00.scope", UID },
+		{ "/kubepods.slice/kubepods-pod" UID_ ".slice", UID },
+		{ "/kubelet.slice/kubelet-kubepods.slice/x", "" },
+		{ "/kubepods/burstable/pod" UID "/f00", UID },
+		{ "/kubepods/pod" MIRROR "/f00", MIRROR },
+		{ "/machine.slice/pod" UID, "" },
+		{ "/kubepods/podcast", "" },
+		{ "/kubepods/pod" UID "0/f00", "" },
+		{ "/machine.slice/machine-qemu.scope", "" },
+		{ "/", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *pod = ncg_guest_pod(cases[i].cgroup);
+
+		assert_string_equal(pod, cases[i].pod);
+		free(pod);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(command_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(executables_and_cgroups, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_command_lines, set_up, tear_down),
+		cmocka_unit_test(pods),
 		cmocka_unit_test(ids_and_ticks),
 		cmocka_unit_test(this_process),
 		cmocka_unit_test(processes_that_end),
