@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "record_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+const char *ncg_record_string(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static long long number(const json_t *json, const char *key)
+{
+	return json_integer_value(json_object_get(json, key));
+}
+
+const char *ncg_record_guest_name(const json_t *record)
+{
+	const json_t *guest = json_object_get(record, "guest");
+	const char *name = ncg_record_string(guest, "name");
+
+	return *name ? name : ncg_record_string(guest, "id");
+}
+
+/* "0000:00:05.0 BAR 2", or where in the host's memory it is. */
+static void print_place(FILE *out, const json_t *record)
+{
+	const json_t *device = json_object_get(record, "device");
+
+	if (device)
+		fprintf(out, "%s BAR %lld", ncg_record_string(device, "slot"),
+			number(device, "bar"));
+	else
+		fprintf(out, "memory at 0x%s", ncg_record_string(record, "phys"));
+}
+
+static void print_source(FILE *out, const json_t *record)
+{
+	const char *source = ncg_record_string(record, "source");
+
+	if (*source)
+		fprintf(out, ", told by the %s", source);
+}
+
+static void print_decision(FILE *out, const json_t *record)
+{
+	const json_t *rule = json_object_get(record, "rule");
+
+	fprintf(out, "%s ", ncg_record_string(record, "verdict"));
+	print_place(out, record);
+	if (rule)
+		fprintf(out, " by %s:%lld", ncg_record_string(rule, "file"), number(rule, "line"));
+	else
+		fprintf(out, " by %s", ncg_record_string(record, "reason"));
+	fprintf(out, " (mode %s, grade %s)", ncg_record_string(record, "mode"),
+		ncg_record_string(record, "grade"));
+}
+
+static void print_bar_mmap(FILE *out, const json_t *record)
+{
+	const json_t *folded = json_object_get(record, "folded");
+
+	fputs("mmap of ", out);
+	print_place(out, record);
+	if (number(record, "result"))
+		fprintf(out, " failed: %s", strerror(-number(record, "result")));
+	else
+		fprintf(out, ", Normal-NC %s",
+			json_is_true(json_object_get(record, "granted")) ? "granted" : "withheld");
+	if (folded)
+		fprintf(out, ", %lld times", number(folded, "count"));
+}
+
+static void print_mapping(FILE *out, const json_t *record)
+{
+	fprintf(out, "%s mapping of ", ncg_record_string(record, "memory_type"));
+	print_place(out, record);
+	print_source(out, record);
+}
+
+static void print_change(FILE *out, const json_t *record)
+{
+	const json_t *folded = json_object_get(record, "folded");
+
+	print_place(out, record);
+	fprintf(out, " changed from %s to %s", ncg_record_string(record, "before"),
+		ncg_record_string(record, "memory_type"));
+	if (folded)
+		fprintf(out, ", the last of %lld changes", number(folded, "count"));
+}
+
+static void print_vm(FILE *out, const json_t *record)
+{
+	const char *type = ncg_record_string(record, "type");
+	const json_t *mapped = json_object_get(record, "mapped"), *entry;
+	size_t i;
+
+	fprintf(out, "VM %lld %s", number(record, "vm"),
+		!strcmp(type, "vm_create") ? "began" :
+		!strcmp(type, "vm_found") ? "was found" : "ended");
+	print_source(out, record);
+	json_array_foreach(mapped, i, entry) {
+		fprintf(out, "%s %s ", i ? "," : "; it had", ncg_record_string(entry, "memory_type"));
+		print_place(out, entry);
+	}
+}
+
+static void print_policy_load(FILE *out, const json_t *record)
+{
+	fprintf(out, "policy %s in force: generation %lld, mode %s, default %s, %lld rules",
+		ncg_record_string(record, "file"), number(record, "generation"),
+		ncg_record_string(record, "mode"), ncg_record_string(record, "default"),
+		number(record, "rules"));
+}
+
+static void print_policy_refused(FILE *out, const json_t *record)
+{
+	const char *message = ncg_record_string(record, "message");
+
+	fprintf(out, "policy %s refused: ", ncg_record_string(record, "file"));
+	/* Of several errors the first. */
+	if (*message)
+		fprintf(out, "%.*s", (int)strcspn(message, "\n"), message);
+	else
+		fputs(ncg_record_string(record, "error"), out);
+}
+
+static void print_daemon(FILE *out, const json_t *record)
+{
+	const char *type = ncg_record_string(record, "type");
+
+	if (!strcmp(type, "daemon_start"))
+		fprintf(out, "ncgated %s began, grade %s", ncg_record_string(record, "version"),
+			ncg_record_string(record, "grade"));
+	else
+		fputs("ncgated ended", out);
+}
+
+static void print_gap(FILE *out, const json_t *record)
+{
+	const char *cause = ncg_record_string(record, "cause");
+
+	fprintf(out, "%lld %s are missing, from %s to %s", number(record, "lost"),
+		!strcmp(cause, "not_written") ? "records that could not be written" :
+						"events that never came",
+		ncg_record_string(record, "since"), ncg_record_string(record, "until"));
+}
+
+static void print_rotation(FILE *out, const json_t *record)
+{
+	fprintf(out, "the audit log goes on here; before: %s",
+		ncg_record_string(record, "previous"));
+}
+
+static void print_any(FILE *out, const json_t *record)
+{
+	fputs(ncg_record_string(record, "type"), out);
+	if (json_object_get(record, "device")) {
+		fputc(' ', out);
+		print_place(out, record);
+	}
+}
+
+static const struct {
+	const char *type;
+	void (*print)(FILE *out, const json_t *record);
+	int priority;
+} types[] = {
+	{ "decision", print_decision, LOG_INFO },
+	{ "bar_mmap", print_bar_mmap, LOG_INFO },
+	{ "stage2_first", print_mapping, LOG_INFO },
+	{ "found_mapped", print_mapping, LOG_NOTICE },
+	{ "type_change", print_change, LOG_NOTICE },
+	{ "vm_create", print_vm, LOG_INFO },
+	{ "vm_found", print_vm, LOG_NOTICE },
+	{ "vm_destroy", print_vm, LOG_INFO },
+	{ "policy_load", print_policy_load, LOG_NOTICE },
+	{ "policy_refused", print_policy_refused, LOG_WARNING },
+	{ "daemon_start", print_daemon, LOG_NOTICE },
+	{ "daemon_stop", print_daemon, LOG_NOTICE },
+	{ "gap", print_gap, LOG_WARNING },
+	{ "rotation", print_rotation, LOG_INFO },
+};
+
+char *ncg_record_text(const json_t *record)
+{
+	const char *type = ncg_record_string(record, "type");
+	const char *guest = ncg_record_guest_name(record);
+	void (*print)(FILE *out, const json_t *record) = print_any;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(types[i].type, type))
+			print = types[i].print;
+	if (*guest)
+		fprintf(out, "%s: ", guest);
+	print(out, record);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+int ncg_record_priority(const json_t *record)
+{
+	const char *type = ncg_record_string(record, "type");
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(types[i].type, type))
+			return types[i].priority;
+	return LOG_NOTICE;
+}
