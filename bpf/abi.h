@@ -214,6 +214,7 @@ enum ncg_event_type {
 	NCG_EVENT_STAGE2_FIRST, /* struct ncg_event_stage2: first map by type */
 	NCG_EVENT_VM_CREATE,    /* struct ncg_event_vm */
 	NCG_EVENT_VM_DESTROY,   /* struct ncg_event_vm */
+	NCG_EVENT_STAGE2_CHANGE, /* struct ncg_event_stage2: the type is not that before */
 };
 
 /*
@@ -272,24 +273,64 @@ struct ncg_event_bar_mmap {
 };
 
 /*
- * The first successful map of one memory type at one host-physical address
- * block for one VM; RAM (NCG_MT_NORMAL_WB) makes no events.
+ * The first successful map of one memory type in one BAR for one VM, or one whose
+ * type is not that of the VM's latest map of the BAR; a map that is both makes two
+ * events. RAM (NCG_MT_NORMAL_WB) makes none.
  */
 struct ncg_event_stage2 {
 	struct ncg_event event;
 	struct ncg_task task;
 	__u64 vm;   /* an opaque id, equal for all events of one VM */
+	__u64 where; /* as in struct ncg_use_key */
 	__u64 ipa;  /* guest-physical, bytes */
 	__u64 phys; /* host-physical, bytes */
 	__u64 size; /* bytes */
 	__u32 memtype; /* enum ncg_memtype */
-	__u32 zero;
+	__u32 before;  /* of the VM's latest map of the BAR; NCG_MT_NR: there was none */
 };
 
 struct ncg_event_vm {
 	struct ncg_event event;
 	struct ncg_task task;
 	__u64 vm;
+};
+
+/* ------------------------------------------------------ what VMs have mapped */
+
+/*
+ * What one VM has mapped of one BAR since it began, by memory type: the element of
+ * the `uses` map. The programs add, the daemon takes it away once the VM's end is
+ * in the audit trail.
+ */
+struct ncg_use_key {
+	__u64 vm;    /* id */
+	__u64 where; /* NCG_BAR_ID(), or for what is no BAR NCG_BLOCK_ID() */
+};
+
+struct ncg_use {
+	__u64 types; /* bit t: memory type t was mapped */
+	__u64 last;  /* 1 + memory type of the latest map; 0 before the first */
+	__u64 first_ns[NCG_MT_NR]; /* CLOCK_BOOTTIME of the first map */
+	__u64 maps[NCG_MT_NR];
+	__u64 bytes[NCG_MT_NR]; /* of all maps; what is mapped again counts again */
+};
+
+/*
+ * What the daemon knows of a VM, in the `vm_notes` map: who it is, for the record
+ * of its end, when the process is gone. Strings end in NUL and may be cut; a map's
+ * element, not a structure of the daemon's, so that the next daemon has it too.
+ */
+#define NCG_NAME_LEN 256
+#define NCG_UUID_LEN 40
+#define NCG_CGROUP_LEN 512
+
+struct ncg_vm_note {
+	struct ncg_task task; /* that made the VM */
+	__u64 began_ns;       /* CLOCK_BOOTTIME; 0: before anybody looked */
+	char vmm[NCG_NAME_LEN];
+	char name[NCG_NAME_LEN];
+	char uuid[NCG_UUID_LEN];
+	char cgroup[NCG_CGROUP_LEN];
 };
 
 /*
@@ -312,6 +353,10 @@ enum ncg_sequence {
 	NCG_SEQUENCE_EVENT,   /* the last event number given out */
 	NCG_SEQUENCE_VM,      /* the last VM id given out */
 	NCG_SEQUENCE_DRAINED, /* the daemon has dealt with all events up to this */
+	NCG_SEQUENCE_DRAINED_NS, /* when it had, CLOCK_BOOTTIME */
+	NCG_SEQUENCE_TRAIL,	 /* inode of the audit trail's file then */
+	NCG_SEQUENCE_TRAIL_SIZE, /* and its size, bytes */
+	NCG_SEQUENCE_VM_FOUND,   /* the last VM id that the daemon gave out */
 	/*
 	 * No sequence, but kept with them: 1 + the mappings of BARs that were there
 	 * before the program that decides; 0: not counted yet.
@@ -319,6 +364,9 @@ enum ncg_sequence {
 	NCG_SEQUENCE_BEFORE_GATE,
 	NCG_SEQUENCE_NR,
 };
+
+/* VM ids that the daemon gives to VMs which no program has seen lie above this. */
+#define NCG_VM_FOUND (1ULL << 32)
 
 /*
  * Host-physical address -> device and BAR. BARs are powers of two and aligned to
@@ -332,6 +380,9 @@ struct ncg_bar_key {
 /* The trie's value: domain 63..32, bus 31..24, devfn 23..16, BAR 15..0. */
 #define NCG_BAR_ID(domain, bus, devfn, bar) \
 	((__u64)(domain) << 32 | (__u64)(bus) << 24 | (__u64)(devfn) << 16 | (__u64)(bar))
+
+/* Where there is no BAR: the GiB of host-physical addresses. No domain is so high. */
+#define NCG_BLOCK_ID(phys) (1ULL << 63 | (__u64)(phys) >> 30)
 
 /* Per-CPU sums, indices of the `counters` map. */
 enum ncg_counter {

@@ -2,7 +2,8 @@
 /*
  * The maps that the programs share with each other and with the daemon, pinned by
  * name so that they outlive all of them. maps.bpf.c makes them; the daemon replaces
- * the policy and fills `bars`; the programs own everything else.
+ * the policy, fills `bars` and keeps `recorded` and `vm_notes`; the programs own
+ * everything else.
  */
 #ifndef NCGATE_MAPS_BPF_H
 #define NCGATE_MAPS_BPF_H
@@ -76,19 +77,36 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vm_ids SEC(".maps");
 
-/* What has been reported as a first mapping. Forgetting only repeats one. */
-struct seen_key {
-	__u64 vm;
-	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
-	__u64 memtype;
-};
+/* What VMs have mapped; without room for it, a first mapping is reported again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_use_key);
+	__type(value, struct ncg_use);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} uses SEC(".maps");
+
+/*
+ * The daemon's alone, here because they must outlive it: which first mappings are in
+ * the audit trail (bit t for memory type t), and which VMs, with who they are.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_use_key);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} recorded SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct seen_key);
-	__type(value, __u8);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct ncg_vm_note);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} seen SEC(".maps");
+} vm_notes SEC(".maps");
 
 #endif

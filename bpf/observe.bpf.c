@@ -5,6 +5,7 @@
  * nothing; a missed observation is a lost event, which is counted.
  */
 #include "event.bpf.h"
+#include "use.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -64,16 +65,14 @@ static __always_inline __u64 where_is(__u64 phys)
 
 	__builtin_memcpy(key.address, &be, sizeof(be));
 	bar = bpf_map_lookup_elem(&bars, &key);
-	return bar ? *bar : phys >> 30;
+	return bar ? *bar : NCG_BLOCK_ID(phys);
 }
 
 SEC("fexit/kvm_pgtable_stage2_map")
 int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 phys, __u64 prot)
 {
-	struct ncg_event_stage2 *event;
-	struct seen_key key = {};
+	struct ncg_event_stage2 map = { .ipa = addr, .phys = phys, .size = size };
 	struct kvm_arch *arch;
-	__u8 one = 1;
 	__u64 ret;
 
 	/* By helper: how many arguments stand before it differs (6 before v6.2). */
@@ -83,34 +82,19 @@ int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 
 	}
 	if (compat_prot_normal_nc(prot)) {
 		count(NCG_CTR_STAGE2_MAPS_NORMAL_NC);
-		key.memtype = NCG_MT_NORMAL_NC;
+		map.memtype = NCG_MT_NORMAL_NC;
 	} else if (compat_prot_device(prot)) {
 		count(NCG_CTR_STAGE2_MAPS_DEVICE_nGnRE);
-		key.memtype = NCG_MT_DEVICE_nGnRE;
+		map.memtype = NCG_MT_DEVICE_nGnRE;
 	} else {
 		count(NCG_CTR_STAGE2_MAPS_NORMAL_WB);
 		return 0;
 	}
 
 	arch = BPF_CORE_READ(pgt, mmu, arch);
-	key.vm = vm_id((__u64)arch - bpf_core_field_offset(struct kvm, arch));
-	key.where = where_is(phys);
-	if (bpf_map_update_elem(&seen, &key, &one, BPF_NOEXIST))
-		return 0;
-
-	event = event_reserve(NCG_EVENT_STAGE2_FIRST, sizeof(*event));
-	if (!event) {
-		/* Not reported, so not seen: the next map of it reports. */
-		bpf_map_delete_elem(&seen, &key);
-		return 0;
-	}
-	fill_task(&event->task);
-	event->vm = key.vm;
-	event->ipa = addr;
-	event->phys = phys;
-	event->size = size;
-	event->memtype = key.memtype;
-	bpf_ringbuf_submit(event, 0);
+	map.vm = vm_id((__u64)arch - bpf_core_field_offset(struct kvm, arch));
+	map.where = where_is(phys);
+	use_report(&map);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ $(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/li
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-$(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h tests/bpf/*.h)
+$(OUT)/tests/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h tests/bpf/*.h) $(OUT)/bpf/vmlinux.h
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -I/usr/include/x86_64-linux-gnu -c $< -o $@

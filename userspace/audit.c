@@ -2,61 +2,63 @@
 #include "audit.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "audit_journal.h"
+#include "audit_kernel.h"
 #include "cleanup.h"
 #include "log.h"
 
 #define NS 1000000000ULL
 
-struct ncg_audit {
-	char *path;
-	int fd;
-	__u64 records;
-	__u64 errors;
-	bool failing; /* the last write failed, and that was said */
-	bool torn;    /* the last line has no end: the next record begins with one */
+/* Records that are not in the file. Times are CLOCK_BOOTTIME, of the records. */
+struct loss {
+	__u64 count;
+	__u64 since;
+	__u64 until;
+	__u64 first_seq; /* of the events among them; 0: there is none */
+	__u64 last_seq;
 };
 
-/*
- * Opens the file; *ret_torn says whether its last line has no end, which a full
- * disk or a lost machine may have left.
- */
-static int open_file(const char *path, bool *ret_torn)
-{
-	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	off_t size;
-	char last;
+struct ncg_audit {
+	char *path;
+	struct ncg_audit_file *file;
+	struct ncg_audit_kernel *kernel; /* NULL: it gets nothing */
+	bool journal;
+	__u64 records;
+	__u64 errors;
+	__u64 sink_errors[NCG_AUDIT_SINK_NR];
+	struct loss loss;    /* since the last write that worked */
+	bool sync_failing;   /* the last sync failed, and that was said */
+	bool rotate_failing; /* the same of putting the file aside */
+};
 
-	if (fd < 0)
-		return -errno;
-	size = lseek(fd, 0, SEEK_END);
-	/* Not a file that can be read back (a pipe, a device): no line is cut. */
-	*ret_torn = size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
-	return fd;
-}
-
-int ncg_audit_open(const char *path, struct ncg_audit **ret_audit)
+int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **ret_audit)
 {
 	struct ncg_audit *audit = calloc(1, sizeof(*audit));
-	int fd;
+	int r = -ENOMEM;
 
 	if (!audit)
 		return -ENOMEM;
-	audit->path = strdup(path);
-	fd = audit->path ? open_file(path, &audit->torn) : -ENOMEM;
-	if (fd < 0) {
-		free(audit->path);
-		free(audit);
-		return fd;
+	audit->path = strdup(options->path);
+	if (audit->path)
+		r = ncg_audit_file_open(options->path, &options->limits, &audit->file);
+	if (r) {
+		ncg_audit_close(audit);
+		return r;
 	}
-	audit->fd = fd;
+	audit->journal = options->journal && ncg_audit_journal_available();
+	if (options->journal && !audit->journal)
+		ncg_info("audit: there is no journal on this host; records go to %s alone",
+			 options->path);
+	r = options->kernel ? ncg_audit_kernel_open(&audit->kernel) : 0;
+	if (r)
+		ncg_info("audit: the kernel's audit subsystem gets no records: %s (%s)",
+			 strerror(-r), ncg_log_errno_name(-r));
 	*ret_audit = audit;
 	return 0;
 }
@@ -65,23 +67,20 @@ void ncg_audit_close(struct ncg_audit *audit)
 {
 	if (!audit)
 		return;
-	close(audit->fd);
+	ncg_audit_file_close(audit->file);
+	ncg_audit_kernel_close(audit->kernel);
 	free(audit->path);
 	free(audit);
 }
 
 int ncg_audit_reopen(struct ncg_audit *audit)
 {
-	bool torn;
-	int fd = open_file(audit->path, &torn);
+	int r = ncg_audit_file_reopen(audit->file);
 
-	if (fd < 0)
-		return ncg_log_error(fd, "the audit log %s cannot be opened again", audit->path);
-	close(audit->fd);
-	audit->fd = fd;
-	audit->torn = torn;
-	return 0;
+	return r ? ncg_log_error(r, "the audit log %s cannot be opened again", audit->path) : 0;
 }
+
+/* ------------------------------------------------------------------------- time */
 
 __u64 ncg_audit_boot_ns(void)
 {
@@ -91,7 +90,7 @@ __u64 ncg_audit_boot_ns(void)
 	return t.tv_sec * NS + t.tv_nsec;
 }
 
-static void format_time(__u64 boot_ns, char *ret_text, size_t size)
+void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN])
 {
 	struct timespec wall;
 	struct tm tm;
@@ -103,74 +102,281 @@ static void format_time(__u64 boot_ns, char *ret_text, size_t size)
 	ns = wall.tv_sec * NS + wall.tv_nsec - (ncg_audit_boot_ns() - boot_ns);
 	seconds = ns / NS;
 	gmtime_r(&seconds, &tm);
-	n = strftime(ret_text, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ret_text + n, size - n, ".%06lluZ", ns % NS / 1000);
+	n = strftime(ret_text, NCG_AUDIT_TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(ret_text + n, NCG_AUDIT_TIME_LEN - n, ".%06lluZ", ns % NS / 1000);
 }
 
-/* One line, whole, or -errno. Short writes go on where they stopped. */
-static int write_line(struct ncg_audit *audit, const char *line, size_t size)
+void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns)
 {
-	if (audit->torn) {
-		if (write(audit->fd, "\n", 1) != 1)
-			return -errno;
-		audit->torn = false;
-	}
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(audit->fd, line + done, size - done);
+	char since[NCG_AUDIT_TIME_LEN], until[NCG_AUDIT_TIME_LEN];
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			audit->torn = done > 0;
-			return -errno;
-		}
-		done += n;
-	}
-	return 0;
+	ncg_audit_format_time(since_ns, since);
+	ncg_audit_format_time(until_ns, until);
+	json_object_set_new(fields, "since", json_string(since));
+	json_object_set_new(fields, "since_boot_ns", json_integer(since_ns));
+	json_object_set_new(fields, "until", json_string(until));
+	json_object_set_new(fields, "until_boot_ns", json_integer(until_ns));
 }
 
-static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
+/* ---------------------------------------------------------------------- writing */
+
+/* The record itself: the caller's, NULL when there is no memory. fields are borrowed. */
+static json_t *make_record(const char *type, __u64 boot_ns, json_t *fields)
 {
-	ncg_autofree char *text = NULL, *line = NULL;
-	char when[40];
+	char when[NCG_AUDIT_TIME_LEN];
 	json_t *record;
-	int size, r;
 
-	format_time(boot_ns, when, sizeof(when));
+	ncg_audit_format_time(boot_ns, when);
 	record = json_pack("{s:s, s:I, s:s}", "time", when, "boot_ns", (json_int_t)boot_ns,
 			   "type", type);
-	if (!record || json_object_update(record, fields)) {
-		json_decref(record);
-		return -ENOMEM;
-	}
-	text = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	if (record && !json_object_update(record, fields))
+		return record;
 	json_decref(record);
-	if (!text)
-		return -ENOMEM;
-	size = asprintf(&line, "%s\n", text);
-	if (size < 0) {
-		line = NULL;
-		return -ENOMEM;
+	return NULL;
+}
+
+/* The record as a line, for the caller to free. */
+static char *make_line(const json_t *record, size_t *ret_size)
+{
+	ncg_autofree char *text = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	char *line;
+	int size = text ? asprintf(&line, "%s\n", text) : -1;
+
+	if (size < 0)
+		return NULL;
+	*ret_size = size;
+	return line;
+}
+
+static void note_sink(struct ncg_audit *audit, enum ncg_audit_sink sink, int error)
+{
+	if (error && !audit->sink_errors[sink]++)
+		ncg_log_error(error, "audit: the %s does not take every record; what it misses is "
+				     "in %s", ncg_audit_sink_name(sink), audit->path);
+}
+
+static void tell_others(struct ncg_audit *audit, const json_t *record, const char *line,
+			size_t size)
+{
+	if (audit->journal)
+		note_sink(audit, NCG_AUDIT_SINK_JOURNAL,
+			  ncg_audit_journal_send(record, line, size - 1));
+	if (audit->kernel)
+		note_sink(audit, NCG_AUDIT_SINK_KERNEL,
+			  ncg_audit_kernel_send(audit->kernel, record));
+}
+
+static void name_removed(void *arg, const char *name)
+{
+	json_array_append_new(arg, json_string(name));
+}
+
+/* Puts the file aside and says so first in the new one. */
+static void rotate(struct ncg_audit *audit)
+{
+	json_t *removed = json_array(), *fields, *record;
+	ncg_autofree char *previous = NULL, *line = NULL;
+	int r = ncg_audit_file_rotate(audit->file, &previous);
+	size_t size;
+
+	if (r) {
+		if (!audit->rotate_failing)
+			ncg_log_error(r, "the audit log %s cannot be put aside; it grows on",
+				      audit->path);
+		audit->rotate_failing = true;
+		json_decref(removed);
+		return;
 	}
-	r = write_line(audit, line, size);
+	audit->rotate_failing = false;
+	r = ncg_audit_file_prune(audit->file, name_removed, removed);
+	if (r)
+		ncg_log_error(r, "old audit logs beside %s cannot be removed", audit->path);
+	fields = json_pack("{s:s?, s:o}", "previous", previous, "removed", removed);
+	record = fields ? make_record("rotation", ncg_audit_boot_ns(), fields) : NULL;
+	line = record ? make_line(record, &size) : NULL;
+	if (line && !ncg_audit_file_append(audit->file, line, size)) {
+		audit->records++;
+		tell_others(audit, record, line, size);
+	} else {
+		audit->errors++;
+	}
+	json_decref(record);
+	json_decref(fields);
+}
+
+/* What is to become of a record. */
+enum way {
+	WAY_ALL,
+	WAY_FILE_FIRST, /* the others hear of it when it is in the file: it is tried again */
+	WAY_OTHERS,	/* the file cannot take it: then they are all that hears of it */
+};
+
+/* Returns 0 when the record is in the file, else -errno. */
+static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields,
+			enum way way)
+{
+	json_t *record = make_record(type, boot_ns, fields);
+	ncg_autofree char *line = NULL;
+	size_t size;
+	int r = -ENOMEM;
+
+	if (record)
+		line = make_line(record, &size);
+	if (line && way != WAY_OTHERS) {
+		if (ncg_audit_file_due(audit->file, size, time(NULL)))
+			rotate(audit);
+		r = ncg_audit_file_append(audit->file, line, size);
+	}
+	if (line && (!r || way != WAY_FILE_FIRST))
+		tell_others(audit, record, line, size);
+	json_decref(record);
 	return r;
 }
 
-void ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
+/* Says in the trail what is missing in it. Returns 0 or -errno. */
+static int write_loss(struct ncg_audit *audit)
 {
-	int r = fields ? write_record(audit, type, boot_ns ? boot_ns : ncg_audit_boot_ns(),
-				      fields) : -ENOMEM;
+	const struct loss *loss = &audit->loss;
+	json_t *fields = json_pack("{s:s, s:I}", "cause", "not_written", "lost",
+				   (json_int_t)loss->count);
+	int r;
 
+	if (!fields)
+		return -ENOMEM;
+	ncg_audit_add_window(fields, loss->since, loss->until);
+	if (loss->first_seq) {
+		json_object_set_new(fields, "first_seq", json_integer(loss->first_seq));
+		json_object_set_new(fields, "last_seq", json_integer(loss->last_seq));
+	}
+	r = write_record(audit, "gap", ncg_audit_boot_ns(), fields, WAY_FILE_FIRST);
 	json_decref(fields);
+	if (r)
+		return r;
+	audit->records++;
+	ncg_info("the audit log %s is written again; %llu records are missing in it", audit->path,
+		 loss->count);
+	audit->loss = (struct loss){};
+	return 0;
+}
+
+static void note_loss(struct ncg_audit *audit, __u64 boot_ns, const json_t *fields, int error)
+{
+	struct loss *loss = &audit->loss;
+	__u64 seq = json_integer_value(json_object_get(fields, "seq"));
+
+	audit->errors++;
+	if (!loss->count++) {
+		loss->since = loss->until = boot_ns;
+		ncg_log_error(error, "the audit log %s cannot be written; records are lost and "
+				     "counted until it can", audit->path);
+	}
+	if (boot_ns < loss->since)
+		loss->since = boot_ns;
+	if (boot_ns > loss->until)
+		loss->until = boot_ns;
+	if (seq && (!loss->first_seq || seq < loss->first_seq))
+		loss->first_seq = seq;
+	if (seq > loss->last_seq)
+		loss->last_seq = seq;
+}
+
+bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
+{
+	int r = fields ? 0 : -ENOMEM;
+
+	if (!boot_ns)
+		boot_ns = ncg_audit_boot_ns();
+	/* First what is missing before it. */
+	if (!r && audit->loss.count)
+		r = write_loss(audit);
+	if (!r)
+		r = write_record(audit, type, boot_ns, fields, WAY_ALL);
+	else if (fields)
+		write_record(audit, type, boot_ns, fields, WAY_OTHERS);
+	if (r)
+		note_loss(audit, boot_ns, fields, r);
+	else
+		audit->records++;
+	json_decref(fields);
+	return r == 0;
+}
+
+bool ncg_audit_sync(struct ncg_audit *audit)
+{
+	int r = ncg_audit_file_sync(audit->file);
+
 	if (r) {
 		audit->errors++;
-		if (!audit->failing)
-			ncg_log_error(r, "the audit log %s cannot be written; records are lost "
-					 "and counted until it can", audit->path);
-	} else {
-		audit->records++;
+		if (!audit->sync_failing)
+			ncg_log_error(r, "records in the audit log %s may not outlive this host",
+				      audit->path);
 	}
-	audit->failing = r != 0;
+	audit->sync_failing = r != 0;
+	return r == 0;
+}
+
+void ncg_audit_tick(struct ncg_audit *audit)
+{
+	if (audit->loss.count)
+		write_loss(audit);
+	if (ncg_audit_file_due(audit->file, 0, time(NULL)))
+		rotate(audit);
+	ncg_audit_sync(audit);
+}
+
+/* ----------------------------------------------------------------------- places */
+
+void ncg_audit_place(const struct ncg_audit *audit, struct ncg_audit_place *ret_place)
+{
+	uint64_t inode, offset;
+
+	ncg_audit_file_place(audit->file, &inode, &offset);
+	*ret_place = (struct ncg_audit_place){ .file = inode, .offset = offset };
+}
+
+int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place *place,
+		    void (*found)(void *arg, const json_t *record), void *arg)
+{
+	ncg_autofclose FILE *file = fopen(audit->path, "re");
+	ncg_autofree char *line = NULL;
+	size_t room = 0;
+	struct stat st;
+	ssize_t size;
+
+	if (!file || fstat(fileno(file), &st))
+		return ncg_log_error(-errno, "the audit log %s cannot be read", audit->path);
+	if (!S_ISREG(st.st_mode) || st.st_ino != place->file ||
+	    fseeko(file, place->offset, SEEK_SET))
+		return 0;
+	while ((size = getline(&line, &room, file)) > 0) {
+		/* What is cut is no record, and what it told is not in the trail. */
+		json_t *record = json_loadb(line, size, 0, NULL);
+
+		if (record)
+			found(arg, record);
+		json_decref(record);
+	}
+	return ferror(file) ? ncg_log_error(-EIO, "the audit log %s cannot be read", audit->path) :
+			      0;
+}
+
+/* ----------------------------------------------------------------------- counts */
+
+bool ncg_audit_failing(const struct ncg_audit *audit)
+{
+	return audit->loss.count != 0;
+}
+
+const char *ncg_audit_sink_name(enum ncg_audit_sink sink)
+{
+	static const char *const names[] = {
+		[NCG_AUDIT_SINK_JOURNAL] = "journal",
+		[NCG_AUDIT_SINK_KERNEL] = "kernel",
+	};
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) == NCG_AUDIT_SINK_NR,
+		       "a name for every sink");
+	return names[sink];
 }
 
 __u64 ncg_audit_records(const struct ncg_audit *audit)
@@ -181,4 +387,9 @@ __u64 ncg_audit_records(const struct ncg_audit *audit)
 __u64 ncg_audit_errors(const struct ncg_audit *audit)
 {
 	return audit->errors;
+}
+
+__u64 ncg_audit_sink_errors(const struct ncg_audit *audit, enum ncg_audit_sink sink)
+{
+	return audit->sink_errors[sink];
 }

@@ -1,21 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The audit trail: JSON Lines, one record a line, appended and never rewritten.
- * Owns the open file and what is counted about it. A record that cannot be
- * written is counted and logged once until writing works again; the daemon goes
- * on, for decisions do not wait for their record.
+ * The audit trail: JSON Lines, one record a line, appended and never rewritten; and
+ * the same records to the journal and to the kernel's audit subsystem. Owns the file
+ * and the way to the other two, and what is counted about them.
+ *
+ * A record that cannot be written is counted and logged once until writing works
+ * again; what then comes first is a `gap` record with how many are missing and from
+ * when to when. The daemon goes on meanwhile, for decisions do not wait for their
+ * record. The journal and the kernel get what they can: the file is the trail.
  */
 #ifndef NCGATE_AUDIT_H
 #define NCGATE_AUDIT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "abi.h"
+#include "audit_file.h"
 
 struct ncg_audit;
 
-/* Opens (makes) the file for appending. Returns 0 or -errno, not logged. */
-int ncg_audit_open(const char *path, struct ncg_audit **ret_audit);
+struct ncg_audit_options {
+	const char *path;
+	struct ncg_audit_file_limits limits;
+	bool journal;
+	bool kernel;
+};
+
+/*
+ * Opens (makes) the file for appending. Where there is no journal, or the kernel takes
+ * no audit records, that is logged once and the file is all there is. Returns 0 or
+ * -errno of the file, not logged.
+ */
+int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **ret_audit);
 void ncg_audit_close(struct ncg_audit *audit); /* takes NULL */
 
 /* Opens the path again, after it was rotated away. Returns 0 or -errno, logged. */
@@ -24,14 +41,66 @@ int ncg_audit_reopen(struct ncg_audit *audit);
 /*
  * Writes one record of the given type. fields becomes the audit's and is freed;
  * `time` (RFC 3339, UTC, from boot_ns; 0 means now), `boot_ns` and `type` are
- * put before them. fields NULL (no memory) counts as a write error.
+ * put before them. fields NULL (no memory) counts as a write error. True when the
+ * record is in the file; ncg_audit_sync() makes it durable.
  */
-void ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields);
+bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields);
+
+/*
+ * Everything that was written is on disk when this returns true: one fdatasync(2) for
+ * a whole batch. False, logged once, when the disk says that it is not.
+ */
+bool ncg_audit_sync(struct ncg_audit *audit);
+
+/* A place in the trail: behind the records that were in it at a time. */
+struct ncg_audit_place {
+	__u64 file; /* its inode; 0: nowhere */
+	__u64 offset;
+};
+
+void ncg_audit_place(const struct ncg_audit *audit, struct ncg_audit_place *ret_place);
+
+/*
+ * Calls found() with each record behind a place; with none where the place is not in
+ * the file of now, because that was put aside. Records are borrowed. Returns 0 or
+ * -errno, logged.
+ */
+int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place *place,
+		    void (*found)(void *arg, const json_t *record), void *arg);
+
+/*
+ * To be called now and then (a second): puts an old file aside, and tries whether
+ * writing works again.
+ */
+void ncg_audit_tick(struct ncg_audit *audit);
+
+/* Records are being lost: the last write failed, and that is not yet in the trail. */
+bool ncg_audit_failing(const struct ncg_audit *audit);
+
+enum ncg_audit_sink {
+	NCG_AUDIT_SINK_JOURNAL,
+	NCG_AUDIT_SINK_KERNEL,
+	NCG_AUDIT_SINK_NR,
+};
+
+const char *ncg_audit_sink_name(enum ncg_audit_sink sink);
 
 __u64 ncg_audit_records(const struct ncg_audit *audit);
 __u64 ncg_audit_errors(const struct ncg_audit *audit);
+__u64 ncg_audit_sink_errors(const struct ncg_audit *audit, enum ncg_audit_sink sink);
 
 /* Time of CLOCK_BOOTTIME, in nanoseconds. */
 __u64 ncg_audit_boot_ns(void);
+
+#define NCG_AUDIT_TIME_LEN 32 /* "2026-01-31T23:59:59.000001Z", NUL included */
+
+/* The wall-clock time of a moment of CLOCK_BOOTTIME, as the clock is set now. */
+void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN]);
+
+/*
+ * Two moments of CLOCK_BOOTTIME as members since, since_boot_ns, until and
+ * until_boot_ns of fields.
+ */
+void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns);
 
 #endif

@@ -9,83 +9,113 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "cleanup.h"
+#include "fold.h"
 #include "gaps.h"
-#include "guest.h"
 #include "json.h"
 #include "log.h"
 #include "names.h"
+#include "reconcile.h"
+#include "record.h"
 
+/*
+ * Events between two times that records are made durable and the position is noted,
+ * while more of them wait.
+ */
+#define BATCH 1024
+
+/* Identities that one batch reads from /proc once. */
+#define CACHE_MAX 16
+
+/* What an event loop deals with between two looks at all else. */
 #define DRAIN_SOME 16
 
 struct ncg_events {
 	struct ring_buffer *ring;
 	int sequences_fd;
 	struct ncg_gaps gaps;
-	__u64 settle_below; /* numbers missing at the last settle, for the next */
+	size_t batch; /* events since records were made durable */
+	bool emptied; /* the last drain left nothing */
+	__u64 due;    /* numbers up to this had been drawn at the last settle */
 	struct ncg_audit *audit;
 	struct ncg_inventory *inventory;
+	struct ncg_ledger *ledger;
+	struct ncg_fold *fold;
+	struct ncg_reconcile *picture; /* NULL: none was taken */
+	bool wants_picture;
+	struct ncg_vm_note cache[CACHE_MAX];
+	size_t cached;
 };
 
-/* What the kernel saw of the task, and what /proc still says of the process. */
-static json_t *guest_json(const struct ncg_task *task)
-{
-	__u64 ticks = ncg_guest_ticks(task->start_boot_ns);
-	char id[NCG_GUEST_ID_LEN];
-	struct ncg_guest guest = {};
-	json_t *json;
+/* --------------------------------------------------------------------- who it is */
 
-	ncg_guest_format_id(task->pid, ticks, id);
-	json = json_pack("{s:s, s:I, s:I, s:s#, s:I}", "id", id, "pid", (json_int_t)task->pid,
-			 "uid", (json_int_t)task->uid, "comm", task->comm,
-			 strnlen(task->comm, sizeof(task->comm)), "cgroup_id",
-			 (json_int_t)task->cgroup_id);
-	if (!ncg_guest_read(NULL, task->pid, &guest)) {
-		/* Another process may have the number by now. */
-		if (guest.start_ticks == ticks) {
-			json_object_set_new(json, "name", json_string(guest.name));
-			json_object_set_new(json, "uuid", json_string(guest.uuid));
-			json_object_set_new(json, "vmm", json_string(guest.vmm));
-			json_object_set_new(json, "cgroup", json_string(guest.cgroup));
-		}
-		ncg_guest_done(&guest);
+static const struct ncg_vm_note *find_cached(const struct ncg_events *events,
+					     const struct ncg_task *task)
+{
+	for (size_t i = 0; i < events->cached; i++)
+		if (events->cache[i].task.pid == task->pid &&
+		    events->cache[i].task.start_boot_ns == task->start_boot_ns)
+			return &events->cache[i];
+	return NULL;
+}
+
+/* What the kernel saw of the task, and what /proc or the ledger say of the process. */
+static void identify(struct ncg_events *events, const struct ncg_task *task,
+		     const struct ncg_vm_note *known, struct ncg_vm_note *ret_who)
+{
+	const struct ncg_vm_note *cached = find_cached(events, task);
+	struct ncg_vm_note of_process;
+
+	if (cached) {
+		*ret_who = *cached;
+		ret_who->task = *task;
+		return;
 	}
-	return json;
+	ncg_record_identify(task, known, ret_who);
+	/* Gone, but it may have had a VM. */
+	if (!known && !*ret_who->vmm && ncg_ledger_process(events->ledger, task, &of_process))
+		ncg_record_identify(task, &of_process, ret_who);
+	if (events->cached < CACHE_MAX)
+		events->cache[events->cached++] = *ret_who;
+}
+
+static json_t *guest_json(struct ncg_events *events, const struct ncg_task *task)
+{
+	struct ncg_vm_note who;
+
+	identify(events, task, NULL, &who);
+	return ncg_record_guest(&who);
+}
+
+static json_t *vm_guest_json(struct ncg_events *events, __u64 vm, const struct ncg_task *task)
+{
+	struct ncg_vm_note known, who;
+
+	if (!ncg_ledger_vm(events->ledger, vm, &known))
+		return guest_json(events, task);
+	identify(events, task, &known, &who);
+	/* Who runs VMs may move them to their cgroup once they are there. */
+	if (*who.vmm && strcmp(who.cgroup, known.cgroup)) {
+		who.began_ns = known.began_ns;
+		ncg_ledger_note_vm(events->ledger, vm, &who);
+	}
+	return ncg_record_guest(&who);
 }
 
 static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci)
 {
-	const struct ncg_device *known;
-	char slot[NCG_DEVICE_ADDRESS_LEN];
-	json_t *json = json_object();
-
-	snprintf(slot, sizeof(slot), "%04x:%02x:%02x.%x", pci->domain, pci->bus, pci->devfn >> 3,
-		 pci->devfn & 7);
-	json_object_set_new(json, "slot", json_string(slot));
-	json_object_set_new(json, "vendor_id", ncg_json_hex(4, pci->vendor));
-	json_object_set_new(json, "device_id", ncg_json_hex(4, pci->device));
-	json_object_set_new(json, "subsystem_vendor_id", ncg_json_hex(4, pci->subvendor));
-	json_object_set_new(json, "subsystem_device_id", ncg_json_hex(4, pci->subdevice));
-	json_object_set_new(json, "class", ncg_json_hex(6, pci->class_code));
-	json_object_set_new(json, "revision", ncg_json_hex(2, pci->revision));
-	json_object_set_new(json, "bar", json_integer(pci->bar));
-	json_object_set_new(json, "bar_start", ncg_json_hex(1, pci->bar_start));
-	json_object_set_new(json, "bar_size", json_integer(pci->bar_size));
-	known = ncg_devices_find(ncg_inventory_devices(events->inventory), pci->domain, pci->bus,
-				 pci->devfn);
-	if (known) {
-		json_object_set_new(json, "name", json_string(known->name));
-		json_object_set_new(json, "driver", json_string(known->driver));
-		json_object_set_new(json, "iommu_group", json_integer(known->iommu_group));
-	}
-	return json;
+	return ncg_record_pci(pci, ncg_devices_find(ncg_inventory_devices(events->inventory),
+						    pci->domain, pci->bus, pci->devfn));
 }
+
+/* ------------------------------------------------------------ records of events */
 
 static json_t *decision_fields(struct ncg_events *events, const struct ncg_event_decision *e)
 {
 	const struct ncg_decision *d = &e->decision;
 	json_t *f = json_object();
 
-	json_object_set_new(f, "guest", guest_json(&e->task));
+	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
@@ -102,7 +132,7 @@ static json_t *bar_mmap_fields(struct ncg_events *events, const struct ncg_event
 {
 	json_t *f = json_object();
 
-	json_object_set_new(f, "guest", guest_json(&e->task));
+	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
@@ -117,32 +147,55 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 	unsigned int bar;
 	json_t *f = json_object();
 
-	json_object_set_new(f, "guest", guest_json(&e->task));
+	json_object_set_new(f, "guest", vm_guest_json(events, e->vm, &e->task));
 	json_object_set_new(f, "vm", json_integer(e->vm));
 	json_object_set_new(f, "memory_type", json_string(ncg_names_memtype(e->memtype)));
+	if (e->before < NCG_MT_NR)
+		json_object_set_new(f, "before", json_string(ncg_names_memtype(e->before)));
 	json_object_set_new(f, "ipa", ncg_json_hex(1, e->ipa));
 	json_object_set_new(f, "phys", ncg_json_hex(1, e->phys));
 	json_object_set_new(f, "size", json_integer(e->size));
 	device = ncg_inventory_lookup(events->inventory, e->phys, &bar);
 	if (device)
-		json_object_set_new(f, "device", json_pack("{s:s, s:i, s:s}", "slot",
-							   device->address, "bar", (int)bar,
-							   "name", device->name));
+		json_object_set_new(f, "device", ncg_record_device(device, bar));
 	return f;
 }
 
-static json_t *vm_fields(const struct ncg_event_vm *e)
+static json_t *vm_begin_fields(struct ncg_events *events, const struct ncg_event_vm *e)
 {
-	json_t *f = json_object();
+	return json_pack("{s:o, s:I}", "guest", guest_json(events, &e->task), "vm",
+			 (json_int_t)e->vm);
+}
 
-	json_object_set_new(f, "guest", guest_json(&e->task));
+/* Who ends a VM may be anybody who has its last descriptor; whose it was is noted. */
+static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_vm *e)
+{
+	ncg_autofree struct ncg_ledger_use *uses = NULL;
+	long count = ncg_ledger_uses(events->ledger, e->vm, &uses);
+	json_t *f = json_object(), *mapped = json_array();
+	struct ncg_vm_note note = {};
+	char began[NCG_AUDIT_TIME_LEN];
+
+	if (ncg_ledger_vm(events->ledger, e->vm, &note) && note.task.pid)
+		json_object_set_new(f, "guest", ncg_record_guest(&note));
+	else
+		json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "vm", json_integer(e->vm));
+	if (note.began_ns) {
+		ncg_audit_format_time(note.began_ns, began);
+		json_object_set_new(f, "began", json_string(began));
+		json_object_set_new(f, "began_boot_ns", json_integer(note.began_ns));
+	}
+	for (long i = 0; i < count; i++)
+		ncg_record_use(mapped, ncg_inventory_devices(events->inventory), &uses[i].key,
+			       &uses[i].use);
+	json_object_set_new(f, "mapped", mapped);
 	return f;
 }
 
 static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
 {
-	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(&m->task), "device",
+	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(events, &m->task), "device",
 			 pci_json(events, &m->pci), "offset", (json_int_t)m->offset, "length",
 			 (json_int_t)m->length, "granted", (int)m->granted);
 }
@@ -153,6 +206,7 @@ static json_t *fields_of(struct ncg_events *events, const struct ncg_event *even
 		[NCG_EVENT_DECISION] = sizeof(struct ncg_event_decision),
 		[NCG_EVENT_BAR_MMAP] = sizeof(struct ncg_event_bar_mmap),
 		[NCG_EVENT_STAGE2_FIRST] = sizeof(struct ncg_event_stage2),
+		[NCG_EVENT_STAGE2_CHANGE] = sizeof(struct ncg_event_stage2),
 		[NCG_EVENT_VM_CREATE] = sizeof(struct ncg_event_vm),
 		[NCG_EVENT_VM_DESTROY] = sizeof(struct ncg_event_vm),
 	};
@@ -167,26 +221,107 @@ static json_t *fields_of(struct ncg_events *events, const struct ncg_event *even
 	case NCG_EVENT_BAR_MMAP:
 		return bar_mmap_fields(events, (const void *)event);
 	case NCG_EVENT_STAGE2_FIRST:
+	case NCG_EVENT_STAGE2_CHANGE:
 		return stage2_fields(events, (const void *)event);
 	case NCG_EVENT_VM_CREATE:
+		return vm_begin_fields(events, (const void *)event);
 	case NCG_EVENT_VM_DESTROY:
-		return vm_fields((const void *)event);
+		return vm_end_fields(events, (const void *)event);
 	}
 	return NULL;
+}
+
+/* What the ledger has to know once the record of an event is in the trail. */
+static void note_recorded(struct ncg_events *events, const struct ncg_event *event)
+{
+	const struct ncg_event_stage2 *stage2 = (const void *)event;
+	const struct ncg_event_vm *vm = (const void *)event;
+	const struct ncg_use_key key = { .vm = stage2->vm, .where = stage2->where };
+	struct ncg_vm_note who;
+
+	switch ((enum ncg_event_type)event->type) {
+	case NCG_EVENT_STAGE2_FIRST:
+		ncg_ledger_note_recorded(events->ledger, &key, stage2->memtype);
+		break;
+	case NCG_EVENT_VM_CREATE:
+		identify(events, &vm->task, NULL, &who);
+		who.began_ns = event->boot_ns;
+		ncg_ledger_note_vm(events->ledger, vm->vm, &who);
+		break;
+	case NCG_EVENT_VM_DESTROY:
+		ncg_ledger_forget_vm(events->ledger, vm->vm);
+		break;
+	case NCG_EVENT_DECISION:
+	case NCG_EVENT_BAR_MMAP:
+	case NCG_EVENT_STAGE2_CHANGE:
+		break;
+	}
+}
+
+/*
+ * What an event repeats, if it is of a kind that may be folded. Never a decision, the
+ * beginning or end of a VM, or a first mapping that is not in the trail.
+ */
+static bool fold_key(const struct ncg_events *events, const struct ncg_event *event,
+		     char ret_key[NCG_FOLD_KEY_LEN])
+{
+	const struct ncg_event_bar_mmap *mmap = (const void *)event;
+	const struct ncg_event_stage2 *stage2 = (const void *)event;
+	const struct ncg_use_key key = { .vm = stage2->vm, .where = stage2->where };
+
+	switch ((enum ncg_event_type)event->type) {
+	case NCG_EVENT_BAR_MMAP:
+		snprintf(ret_key, NCG_FOLD_KEY_LEN,
+			 "mmap %u %llu %x:%x.%x %u %llx+%llx %d %u", mmap->task.pid,
+			 mmap->task.start_boot_ns, mmap->pci.domain, mmap->pci.bus,
+			 mmap->pci.devfn, mmap->pci.bar, mmap->offset, mmap->length, mmap->result,
+			 mmap->granted);
+		return true;
+	case NCG_EVENT_STAGE2_CHANGE:
+		snprintf(ret_key, NCG_FOLD_KEY_LEN, "change %llu %llx", stage2->vm, stage2->where);
+		return true;
+	case NCG_EVENT_STAGE2_FIRST:
+		snprintf(ret_key, NCG_FOLD_KEY_LEN, "first %llu %llx %u", stage2->vm,
+			 stage2->where, stage2->memtype);
+		return ncg_ledger_recorded(events->ledger, &key, stage2->memtype);
+	case NCG_EVENT_DECISION:
+	case NCG_EVENT_VM_CREATE:
+	case NCG_EVENT_VM_DESTROY:
+		break;
+	}
+	return false;
+}
+
+static bool write_event(struct ncg_events *events, __u32 type, __u64 boot_ns, json_t *fields)
+{
+	bool written = ncg_audit_write(events->audit, ncg_names_event(type), boot_ns, fields);
+
+	/* It will have to be looked for once writing works again. */
+	events->wants_picture |= !written;
+	return written;
+}
+
+static void write_folded(void *arg, __u32 type, __u64 boot_ns, json_t *fields)
+{
+	write_event(arg, type, boot_ns, fields);
 }
 
 static int on_event(void *context, void *data, size_t size)
 {
 	struct ncg_events *events = context;
 	const struct ncg_event *event = data;
+	char key[NCG_FOLD_KEY_LEN];
 	json_t *record, *fields;
 
 	if (size < sizeof(*event) || size < event->size) {
 		ncg_audit_write(events->audit, "unreadable_event", 0, json_object());
 		return 0;
 	}
-	if (!ncg_gaps_seen(&events->gaps, event->seq))
+	if (!ncg_gaps_seen(&events->gaps, event->seq, event->boot_ns)) {
+		/* A daemon wrote it, and was killed before it could say so. */
+		note_recorded(events, event);
 		return 0;
+	}
 	record = json_pack("{s:I}", "seq", (json_int_t)event->seq);
 	fields = fields_of(events, event);
 	if (!record || !fields || json_object_update(record, fields)) {
@@ -194,37 +329,103 @@ static int on_event(void *context, void *data, size_t size)
 		record = NULL;
 	}
 	json_decref(fields);
-	ncg_audit_write(events->audit, ncg_names_event(event->type), event->boot_ns, record);
+	if (record && fold_key(events, event, key) &&
+	    ncg_fold_take(events->fold, key, event->type, event->seq, event->boot_ns, record))
+		return 0;
+	if (write_event(events, event->type, event->boot_ns, record))
+		note_recorded(events, event);
 	return 0;
 }
 
-static void note_done(struct ncg_events *events)
-{
-	__u32 key = NCG_SEQUENCE_DRAINED;
-	__u64 done = ncg_gaps_done(&events->gaps);
+/* --------------------------------------------------------------------- position */
 
-	if (bpf_map_update_elem(events->sequences_fd, &key, &done, BPF_ANY))
+static bool read_sequence(const struct ncg_events *events, __u32 key, __u64 *ret_value)
+{
+	return !bpf_map_lookup_elem(events->sequences_fd, &key, ret_value);
+}
+
+static void write_sequence(const struct ncg_events *events, __u32 key, __u64 value)
+{
+	if (bpf_map_update_elem(events->sequences_fd, &key, &value, BPF_ANY))
 		ncg_log_error(-errno, "the position in the event stream cannot be noted");
 }
 
-int ncg_events_open(int events_fd, int sequences_fd, struct ncg_audit *audit,
+/*
+ * Makes durable what a batch wrote, and only then notes it as dealt with. While
+ * records are being lost the position stays, so that a daemon that comes after this
+ * one sees them missing.
+ */
+static void note_done(struct ncg_events *events)
+{
+	struct ncg_audit_place place;
+
+	if (!ncg_audit_sync(events->audit) || ncg_audit_failing(events->audit))
+		return;
+	write_sequence(events, NCG_SEQUENCE_DRAINED, ncg_gaps_done(&events->gaps));
+	write_sequence(events, NCG_SEQUENCE_DRAINED_NS, events->gaps.time);
+	ncg_audit_place(events->audit, &place);
+	write_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, place.offset);
+	write_sequence(events, NCG_SEQUENCE_TRAIL, place.file);
+}
+
+/* Numbers from first to last are dealt with by a record of that time. */
+static void mark_written(struct ncg_events *events, const json_t *first, const json_t *last,
+			 const json_t *boot_ns)
+{
+	json_int_t end = json_integer_value(last);
+
+	if (!json_is_integer(first) || !json_is_integer(last))
+		return;
+	for (json_int_t seq = json_integer_value(first); seq <= end; seq++)
+		ncg_gaps_seen(&events->gaps, seq, json_integer_value(boot_ns));
+}
+
+/* A record that a daemon wrote after it noted its position for the last time. */
+static void on_written(void *arg, const json_t *record)
+{
+	const json_t *seqs = json_object_get(json_object_get(record, "folded"), "seqs"), *range;
+	const json_t *seq = json_object_get(record, "seq");
+	const json_t *boot_ns = json_object_get(record, "boot_ns");
+	size_t i;
+
+	mark_written(arg, seq, seq, boot_ns);
+	mark_written(arg, json_object_get(record, "first_seq"),
+		     json_object_get(record, "last_seq"), boot_ns);
+	json_array_foreach(seqs, i, range)
+		mark_written(arg, json_array_get(range, 0), json_array_get(range, 1), boot_ns);
+}
+
+int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct ncg_audit *audit,
 		    struct ncg_inventory *inventory, struct ncg_events **ret_events)
 {
 	struct ncg_events *events = calloc(1, sizeof(*events));
-	__u32 key = NCG_SEQUENCE_DRAINED;
-	__u64 done = 0;
+	struct ncg_audit_place place;
+	__u64 done, done_ns;
 	int r;
 
 	if (!events)
 		return ncg_log_error(-ENOMEM, "no memory");
-	events->sequences_fd = sequences_fd;
+	events->sequences_fd = maps->sequences;
 	events->audit = audit;
 	events->inventory = inventory;
-	if (bpf_map_lookup_elem(sequences_fd, &key, &done)) {
+	events->wants_picture = true;
+	events->fold = ncg_fold_new();
+	if (!events->fold) {
+		r = ncg_log_error(-ENOMEM, "no memory");
+		goto fail;
+	}
+	r = ncg_ledger_open(maps, &events->ledger);
+	if (r)
+		goto fail;
+	if (!read_sequence(events, NCG_SEQUENCE_DRAINED, &done) ||
+	    !read_sequence(events, NCG_SEQUENCE_DRAINED_NS, &done_ns) ||
+	    !read_sequence(events, NCG_SEQUENCE_TRAIL, &place.file) ||
+	    !read_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, &place.offset)) {
 		r = ncg_log_error(-errno, "the position in the event stream cannot be read");
 		goto fail;
 	}
-	ncg_gaps_init(&events->gaps, done);
+	ncg_gaps_init(&events->gaps, done, done_ns);
+	ncg_audit_since(events->audit, &place, on_written, events);
 	events->ring = ring_buffer__new(events_fd, on_event, events, NULL);
 	if (!events->ring) {
 		r = ncg_log_error(-errno, "the ring buffer cannot be read");
@@ -243,6 +444,9 @@ void ncg_events_close(struct ncg_events *events)
 	if (!events)
 		return;
 	ring_buffer__free(events->ring);
+	ncg_reconcile_free(events->picture);
+	ncg_ledger_close(events->ledger);
+	ncg_fold_free(events->fold);
 	free(events);
 }
 
@@ -251,53 +455,97 @@ int ncg_events_fd(const struct ncg_events *events)
 	return ring_buffer__epoll_fd(events->ring);
 }
 
+static void end_batch(struct ncg_events *events)
+{
+	ncg_fold_flush(events->fold, write_folded, events);
+	events->cached = 0;
+	events->batch = 0;
+	note_done(events);
+}
+
+/* Returns whether there may be more, or -errno, logged. */
 static int drain(struct ncg_events *events, size_t most)
 {
 	int n = ring_buffer__consume_n(events->ring, most);
 
 	if (n < 0)
 		return ncg_log_error(n, "the ring buffer cannot be read");
-	if (n)
-		note_done(events);
-	return 0;
+	events->batch += n;
+	events->emptied = (size_t)n < most;
+	if (events->batch && ((size_t)n < most || events->batch >= BATCH))
+		end_batch(events);
+	return (size_t)n == most;
 }
 
 int ncg_events_drain(struct ncg_events *events)
 {
 	/* Each decision and each mapping is larger than a VM's beginning and end. */
-	return drain(events, ring__size(ring_buffer__ring(events->ring, 0)) /
-				     sizeof(struct ncg_event_vm));
+	size_t most = ring__size(ring_buffer__ring(events->ring, 0)) /
+		      sizeof(struct ncg_event_vm);
+	int r = 1;
+
+	for (size_t done = 0; r > 0 && done < most; done += BATCH)
+		r = drain(events, BATCH);
+	return r < 0 ? r : 0;
 }
 
 int ncg_events_drain_some(struct ncg_events *events)
 {
-	return drain(events, DRAIN_SOME);
+	int r = drain(events, DRAIN_SOME);
+
+	return r < 0 ? r : 0;
+}
+
+/* ----------------------------------------------------------------------- losses */
+
+static bool write_gap(struct ncg_events *events, const struct ncg_gap *gap)
+{
+	json_t *fields = json_pack("{s:s, s:I, s:I, s:I}", "cause", "not_received", "lost",
+				   (json_int_t)(gap->last - gap->first + 1), "first_seq",
+				   (json_int_t)gap->first, "last_seq", (json_int_t)gap->last);
+
+	if (fields)
+		ncg_audit_add_window(fields, gap->since, gap->until);
+	return ncg_audit_write(events->audit, "gap", 0, fields);
 }
 
 void ncg_events_settle(struct ncg_events *events)
 {
-	struct ncg_gaps later;
 	struct ncg_gap gap;
-	__u64 below = events->gaps.next;
+	__u64 drawn;
 
-	/* Only what was missing at the last call already has had its time. */
-	ncg_gaps_init(&later, 0);
-	later.count = 0;
-	while (ncg_gaps_settle(&events->gaps, &gap)) {
-		if (gap.last >= events->settle_below) {
-			later.open[later.count++] = gap;
-			continue;
-		}
-		ncg_audit_write(events->audit, "gap", 0,
-				json_pack("{s:I, s:I, s:I}", "first_seq", (json_int_t)gap.first,
-					  "last_seq", (json_int_t)gap.last, "lost",
-					  (json_int_t)(gap.last - gap.first + 1)));
-	}
-	memcpy(events->gaps.open, later.open, later.count * sizeof(later.open[0]));
-	events->gaps.count = later.count;
-	if (events->settle_below != below)
+	/* In a storm, what is missing may be what waits. */
+	if (!events->emptied)
+		return;
+	if (events->picture && !ncg_audit_failing(events->audit)) {
+		ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger, events->audit,
+				     ncg_inventory_devices(events->inventory));
 		note_done(events);
-	events->settle_below = below;
+	}
+	/* Drawn by the last call, and drained since: what has not come does not come. */
+	ncg_gaps_expect(&events->gaps, events->due, ncg_audit_boot_ns());
+	while (ncg_gaps_settle(&events->gaps, events->due, &gap)) {
+		if (!write_gap(events, &gap)) {
+			ncg_gaps_put_back(&events->gaps, &gap);
+			break;
+		}
+		events->wants_picture = true;
+		note_done(events);
+	}
+	if (read_sequence(events, NCG_SEQUENCE_EVENT, &drawn))
+		events->due = drawn;
+}
+
+bool ncg_events_wants_picture(const struct ncg_events *events)
+{
+	return events->wants_picture && !events->picture && !ncg_audit_failing(events->audit);
+}
+
+void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_result *walked)
+{
+	if (!ncg_reconcile_begin(events->ledger, walked,
+				 ncg_inventory_devices(events->inventory), &events->picture))
+		events->wants_picture = false;
 }
 
 void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
@@ -315,5 +563,7 @@ void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
 		json_object_set(record, "mapped", list);
 	}
 	json_decref(list);
+	events->cached = 0;
 	ncg_audit_write(events->audit, "gate", 0, record);
+	ncg_audit_sync(events->audit);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From the ring buffer to the audit trail: every event becomes one record, with
- * the guest's identity and the device's name added, and what was lost becomes a
- * record too. Owns the reader and the position up to which all is dealt with.
+ * From the ring buffer to the audit trail: every event becomes one record, with the
+ * guest's identity and the device's name added; repeats of what may be folded become
+ * one with a count; what was lost becomes a record too, and what the loss hid is looked
+ * for. Owns the reader and the position up to which all is dealt with.
  *
- * The ring buffer is pinned and keeps events while no daemon runs; the next one
- * goes on where the last stopped. A daemon that is killed between writing a
- * record and noting so repeats events at most, with their sequence numbers.
+ * The ring buffer is pinned and keeps events while no daemon runs; the next one goes
+ * on where the last stopped. The position is noted once the records are on disk; what a
+ * daemon wrote after that before it was killed, the trail itself tells the next one. Only
+ * where the trail's file was put aside in between is an event told twice, by its number.
  */
 #ifndef NCGATE_EVENTS_H
 #define NCGATE_EVENTS_H
@@ -16,11 +18,13 @@
 #include "abi.h"
 #include "audit.h"
 #include "inventory.h"
+#include "ledger.h"
+#include "walk.h"
 
 struct ncg_events;
 
-/* events_fd, sequences_fd: the maps. Returns 0 or -errno, logged. */
-int ncg_events_open(int events_fd, int sequences_fd, struct ncg_audit *audit,
+/* events_fd, maps: the maps of maps.bpf.h. Returns 0 or -errno, logged. */
+int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct ncg_audit *audit,
 		    struct ncg_inventory *inventory, struct ncg_events **ret_events);
 void ncg_events_close(struct ncg_events *events); /* takes NULL */
 
@@ -30,18 +34,29 @@ int ncg_events_fd(const struct ncg_events *events);
 /*
  * Deals with all events that wait, but with no more than the ring buffer holds:
  * events that come faster than they can be written must not keep the caller for good.
- * Returns 0 or -errno, logged.
+ * Their records are on disk when it returns. Returns 0 or -errno, logged.
  */
 int ncg_events_drain(struct ncg_events *events);
 
-/* The same for a few of them: for an event loop, which has other things to do. */
+/*
+ * The same for a few of them: for an event loop, which has other things to do. Their
+ * records are on disk once there are no more, or many of them.
+ */
 int ncg_events_drain_some(struct ncg_events *events);
 
 /*
- * Takes what is missing as lost. To be called well after a drain (a second: a
- * program holds a number for microseconds), with a drain before it.
+ * Takes what is missing as lost, and writes what the last picture shows to be missing
+ * in the trail. To be called well after the last call (a second: a program holds a
+ * number for microseconds), with a drain before it.
  */
 void ncg_events_settle(struct ncg_events *events);
+
+/*
+ * Whether a picture of what there is has to be taken: when the daemon starts and after
+ * each loss. walked may be NULL where the tables cannot be read.
+ */
+bool ncg_events_wants_picture(const struct ncg_events *events);
+void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_result *walked);
 
 /*
  * Records that a program of this grade decides from now on, and what was mapped

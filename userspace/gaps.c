@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-void ncg_gaps_init(struct ncg_gaps *gaps, uint64_t last)
+void ncg_gaps_init(struct ncg_gaps *gaps, uint64_t last, uint64_t time)
 {
-	*gaps = (struct ncg_gaps){ .next = last + 1 };
+	*gaps = (struct ncg_gaps){ .next = last + 1, .time = time };
 }
 
 static void forget(struct ncg_gaps *gaps, size_t i)
@@ -37,31 +37,50 @@ static void join_nearest(struct ncg_gaps *gaps)
 		}
 	}
 	gaps->open[best].last = gaps->open[best + 1].last;
+	if (gaps->open[best].until < gaps->open[best + 1].until)
+		gaps->open[best].until = gaps->open[best + 1].until;
+	if (gaps->open[best].since > gaps->open[best + 1].since)
+		gaps->open[best].since = gaps->open[best + 1].since;
 	forget(gaps, best + 1);
 }
 
 /* There is room for one more than stay. */
-static void insert(struct ncg_gaps *gaps, size_t i, uint64_t first, uint64_t last)
+static void insert(struct ncg_gaps *gaps, size_t i, struct ncg_gap gap)
 {
 	memmove(&gaps->open[i + 1], &gaps->open[i], (gaps->count - i) * sizeof(gaps->open[0]));
-	gaps->open[i] = (struct ncg_gap){ .first = first, .last = last };
+	gaps->open[i] = gap;
 	gaps->count++;
 	if (gaps->count > NCG_GAPS_MAX)
 		join_nearest(gaps);
 }
 
-bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq)
+/* Numbers from the next one to `last` are missing, as something at that time shows. */
+static void miss(struct ncg_gaps *gaps, uint64_t last, uint64_t time)
+{
+	/* Events of two CPUs need not come in the order of their times. */
+	const struct ncg_gap gap = {
+		.first = gaps->next,
+		.last = last,
+		.since = gaps->time < time ? gaps->time : time,
+		.until = gaps->time < time ? time : gaps->time,
+	};
+
+	insert(gaps, gaps->count, gap);
+}
+
+bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq, uint64_t time)
 {
 	if (seq >= gaps->next) {
 		if (seq > gaps->next)
-			insert(gaps, gaps->count, gaps->next, seq - 1);
+			miss(gaps, seq - 1, time);
 		gaps->next = seq + 1;
+		gaps->time = time;
 		return true;
 	}
 
 	for (size_t i = 0; i < gaps->count; i++) {
 		struct ncg_gap *gap = &gaps->open[i];
-		uint64_t first = gap->first;
+		struct ncg_gap before = *gap;
 
 		if (seq < gap->first || seq > gap->last)
 			continue;
@@ -73,20 +92,35 @@ bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq)
 			gap->last--;
 		} else {
 			gap->first = seq + 1;
-			insert(gaps, i, first, seq - 1);
+			before.last = seq - 1;
+			insert(gaps, i, before);
 		}
 		return true;
 	}
 	return false;
 }
 
-bool ncg_gaps_settle(struct ncg_gaps *gaps, struct ncg_gap *ret_gap)
+void ncg_gaps_expect(struct ncg_gaps *gaps, uint64_t last, uint64_t time)
 {
-	if (!gaps->count)
+	if (last < gaps->next)
+		return;
+	miss(gaps, last, time);
+	gaps->next = last + 1;
+	gaps->time = time;
+}
+
+bool ncg_gaps_settle(struct ncg_gaps *gaps, uint64_t due, struct ncg_gap *ret_gap)
+{
+	if (!gaps->count || gaps->open[0].last > due)
 		return false;
 	*ret_gap = gaps->open[0];
 	forget(gaps, 0);
 	return true;
+}
+
+void ncg_gaps_put_back(struct ncg_gaps *gaps, const struct ncg_gap *gap)
+{
+	insert(gaps, 0, *gap);
 }
 
 uint64_t ncg_gaps_done(const struct ncg_gaps *gaps)

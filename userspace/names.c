@@ -119,6 +119,8 @@ const char *ncg_names_event(__u32 type)
 		return "vm_create";
 	case NCG_EVENT_VM_DESTROY:
 		return "vm_destroy";
+	case NCG_EVENT_STAGE2_CHANGE:
+		return "type_change";
 	}
 	return "invalid";
 }

@@ -11,6 +11,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -42,7 +43,7 @@
 
 struct options {
 	const char *config;
-	const char *audit;
+	struct ncg_audit_options audit;
 	const char *listen;
 	const char *control;
 	const char *hazards;
@@ -66,11 +67,29 @@ struct daemon {
 	int timer;
 };
 
-enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL, OPTION_HAZARDS };
+enum {
+	OPTION_REMOVE_STATE = 256,
+	OPTION_CONTROL,
+	OPTION_HAZARDS,
+	OPTION_AUDIT_MAX_SIZE,
+	OPTION_AUDIT_MAX_AGE,
+	OPTION_AUDIT_KEEP,
+	OPTION_NO_JOURNAL,
+	OPTION_NO_KERNEL_AUDIT,
+};
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Policy file (/etc/ncgate/policy.conf)", 0 },
 	{ "audit", 'a', "FILE", 0, "Audit trail (/var/log/ncgate/audit.jsonl)", 0 },
+	{ "audit-max-size", OPTION_AUDIT_MAX_SIZE, "SIZE", 0,
+	  "Begin another file before it is larger: bytes, or with K, M, G; 0: never (64M)", 0 },
+	{ "audit-max-age", OPTION_AUDIT_MAX_AGE, "AGE", 0,
+	  "Begin another file when it is older: seconds, or with m, h, d; 0: never (0)", 0 },
+	{ "audit-keep", OPTION_AUDIT_KEEP, "N", 0,
+	  "Older files that are kept; 0: all (16)", 0 },
+	{ "no-journal", OPTION_NO_JOURNAL, NULL, 0, "No audit records to the journal", 0 },
+	{ "no-kernel-audit", OPTION_NO_KERNEL_AUDIT, NULL, 0,
+	  "No audit records to the kernel's audit subsystem", 0 },
 	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to serve /metrics (127.0.0.1:9188)", 0 },
 	{ "control", OPTION_CONTROL, "SOCKET", 0,
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
@@ -84,8 +103,30 @@ static const struct argp_option option_table[] = {
 
 const char *argp_program_version = "ncgated " NCG_VERSION;
 
+/* A number that may have one of `units` behind it, which stand for `factors`. */
+static uint64_t number(struct argp_state *state, const char *arg, const char *units,
+		       const uint64_t *factors)
+{
+	unsigned long long value;
+	uint64_t result = 0;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	value = strtoull(arg, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*arg < '0' || *arg > '9' || errno || (*end && (!unit || end[1])) ||
+	    __builtin_mul_overflow(value, unit ? factors[unit - units] : 1, &result) ||
+	    result > INT64_MAX)
+		argp_error(state, "'%s' is not a number%s%s", arg, *units ? ", or one with " : "",
+			   units);
+	return result;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
+	static const uint64_t sizes[] = { 1 << 10, 1 << 20, 1 << 30 };
+	static const uint64_t ages[] = { 60, 3600, 86400 };
 	struct options *options = state->input;
 
 	switch (key) {
@@ -93,7 +134,22 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		options->config = arg;
 		return 0;
 	case 'a':
-		options->audit = arg;
+		options->audit.path = arg;
+		return 0;
+	case OPTION_AUDIT_MAX_SIZE:
+		options->audit.limits.max_size = number(state, arg, "KMG", sizes);
+		return 0;
+	case OPTION_AUDIT_MAX_AGE:
+		options->audit.limits.max_age = number(state, arg, "mhd", ages);
+		return 0;
+	case OPTION_AUDIT_KEEP:
+		options->audit.limits.keep = number(state, arg, "", NULL);
+		return 0;
+	case OPTION_NO_JOURNAL:
+		options->audit.journal = false;
+		return 0;
+	case OPTION_NO_KERNEL_AUDIT:
+		options->audit.kernel = false;
 		return 0;
 	case 'l':
 		options->listen = arg;
@@ -167,7 +223,17 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 					  ncg_names_mode(head.mode), "default",
 					  ncg_names_verdict(head.fallback), "rules",
 					  (json_int_t)head.rules));
+	ncg_audit_sync(d->audit);
 	return 0;
+}
+
+/* A policy that is not taken, with what is wrong with it (NULL: error says it). */
+static void record_refusal(struct daemon *d, int error, const char *refusal)
+{
+	ncg_audit_write(d->audit, "policy_refused", 0,
+			json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
+				  ncg_log_errno_name(-error), "message", refusal));
+	ncg_audit_sync(d->audit);
 }
 
 /*
@@ -250,9 +316,7 @@ static void reload(struct daemon *d)
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
-		ncg_audit_write(d->audit, "policy_refused", 0,
-				json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
-					  ncg_log_errno_name(-r), "message", refusal));
+		record_refusal(d, r, refusal);
 	}
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
@@ -261,6 +325,20 @@ static void reload(struct daemon *d)
 }
 
 /* ------------------------------------------------------------------ callbacks */
+
+/* What a loss has hidden, or what was there before this daemon. */
+static void look_for_missing(struct daemon *d)
+{
+	struct ncg_walk_result *walked = NULL;
+
+	if (!ncg_events_wants_picture(d->events))
+		return;
+	/* Without a walk there is still what the programs have counted. */
+	if (d->walk)
+		ncg_walk_run(d->walk, &walked);
+	ncg_events_take_picture(d->events, walked);
+	ncg_walk_result_free(walked);
+}
 
 static void on_signal(void *arg, uint32_t ready)
 {
@@ -287,6 +365,8 @@ static void on_timer(void *arg, uint32_t ready)
 	attach(d);
 	ncg_events_drain_some(d->events);
 	ncg_events_settle(d->events);
+	ncg_audit_tick(d->audit);
+	look_for_missing(d);
 }
 
 static void on_events(void *arg, uint32_t ready)
@@ -368,9 +448,20 @@ static int check_kernel(void)
 	return NCG_EXIT_OK;
 }
 
+/* Which boot of the host: event numbers and CLOCK_BOOTTIME begin anew with each. */
+static void read_boot_id(char ret_id[37])
+{
+	ncg_autofclose FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file || fscanf(file, "%36s", ret_id) != 1)
+		*ret_id = '\0';
+}
+
 static json_t *start_fields(const struct daemon *d)
 {
-	json_t *programs = json_object();
+	json_t *programs = json_object(), *fields;
+	struct ncg_phead head;
+	char boot_id[37];
 
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
 		const struct ncg_program_status *s = ncg_programs_status(d->programs, p);
@@ -378,9 +469,31 @@ static json_t *start_fields(const struct daemon *d)
 		json_object_set_new(programs, s->name,
 				    json_string(ncg_programs_state_name(s->state)));
 	}
-	return json_pack("{s:s, s:i, s:s, s:o}", "version", NCG_VERSION, "pid", (int)getpid(),
-			 "grade", ncg_names_grade(ncg_programs_grade(d->programs)), "programs",
-			 programs);
+	read_boot_id(boot_id);
+	fields = json_pack("{s:s, s:i, s:s, s:s, s:o}", "version", NCG_VERSION, "pid",
+			   (int)getpid(), "boot_id", boot_id, "grade",
+			   ncg_names_grade(ncg_programs_grade(d->programs)), "programs", programs);
+	if (!ncg_gate_read(ncg_programs_map(d->programs, "policy"), &head))
+		json_object_set_new(fields, "policy",
+				    json_pack("{s:I, s:o}", "generation",
+					      (json_int_t)head.generation, "sha256",
+					      ncg_json_sha256(head.sha256)));
+	return fields;
+}
+
+static int open_events(struct daemon *d)
+{
+	const struct ncg_ledger_maps maps = {
+		.vm_ids = ncg_programs_map(d->programs, "vm_ids"),
+		.uses = ncg_programs_map(d->programs, "uses"),
+		.recorded = ncg_programs_map(d->programs, "recorded"),
+		.vm_notes = ncg_programs_map(d->programs, "vm_notes"),
+		.sequences = ncg_programs_map(d->programs, "sequences"),
+		.bars = ncg_programs_map(d->programs, "bars"),
+	};
+
+	return ncg_events_open(ncg_programs_map(d->programs, "events"), &maps, d->audit,
+			       d->inventory, &d->events);
 }
 
 /* From opened sockets to a running daemon. Returns an exit status. */
@@ -392,9 +505,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (r)
 		return r == -EPROTO ? NCG_EXIT_LAYOUT : NCG_EXIT_BPF;
 	if (ncg_inventory_open(ncg_programs_map(d->programs, "bars"), &d->inventory) ||
-	    ncg_events_open(ncg_programs_map(d->programs, "events"),
-			    ncg_programs_map(d->programs, "sequences"), d->audit, d->inventory,
-			    &d->events))
+	    open_events(d))
 		return NCG_EXIT_BPF;
 
 	/* The policy first: the first decision is already made by it. */
@@ -416,13 +527,14 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.audit = d->audit,
 		.hazards = d->hazards,
 		.policy_file = d->options.config,
-		.audit_file = d->options.audit,
+		.audit_file = d->options.audit.path,
 		.policy_loaded = d->sources.policy_loaded,
 		.last_reload_ok = true,
 		.change = d->sources.change,
 		.change_known = d->sources.change_known,
 	};
 	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
+	ncg_audit_sync(d->audit);
 	/* Also for a program that another daemon attached and did not count for. */
 	count_before_gate(d);
 	look_at_hazards(d);
@@ -448,14 +560,18 @@ static int run(struct daemon *d)
 	r = read_policy(d->options.config, &policy, &refusal);
 	if (r) {
 		ncg_log_error(0, "not started; a policy that is in force stays in force");
+		/* Where there is a trail. To make one is not what this start is about. */
+		if (!access(d->options.audit.path, F_OK) &&
+		    !ncg_audit_open(&d->options.audit, &d->audit))
+			record_refusal(d, r, refusal);
 		return NCG_EXIT_BAD_INPUT;
 	}
 	status = check_kernel();
 	if (status)
 		return status;
-	r = ncg_audit_open(d->options.audit, &d->audit);
+	r = ncg_audit_open(&d->options.audit, &d->audit);
 	if (r) {
-		ncg_log_error(r, "the audit log %s cannot be opened", d->options.audit);
+		ncg_log_error(r, "the audit log %s cannot be opened", d->options.audit.path);
 		return NCG_EXIT_AUDIT_LOG;
 	}
 	r = ncg_http_listen(d->options.listen, &http_fd);
@@ -489,6 +605,7 @@ static int run(struct daemon *d)
 	sd_notify(0, "STOPPING=1");
 	ncg_events_drain(d->events);
 	ncg_audit_write(d->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
+	ncg_audit_sync(d->audit);
 	ncg_info("ncgated ends; what is attached goes on deciding");
 	return r ? NCG_EXIT_INTERNAL : NCG_EXIT_OK;
 }
@@ -519,7 +636,12 @@ int main(int argc, char **argv)
 	struct daemon d = {
 		.options = {
 			.config = "/etc/ncgate/policy.conf",
-			.audit = "/var/log/ncgate/audit.jsonl",
+			.audit = {
+				.path = "/var/log/ncgate/audit.jsonl",
+				.limits = { .max_size = 64 << 20, .keep = 16 },
+				.journal = true,
+				.kernel = true,
+			},
 			.listen = "127.0.0.1:9188",
 			.control = NCG_CONTROL_PATH,
 			.hazards = NCG_HAZARDS_PATH,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The audit trail on real files, in a folder of this run under $TMPDIR or /tmp
- * that the teardown removes: the shape of a record, appending, rotation, and
- * writes that fail whole or halfway.
+ * that the teardown removes: the shape of a record, appending, what becomes of writes
+ * that fail whole or halfway, and rotation as the trail tells of it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,7 +77,10 @@ static void lines_read(const char *path, struct lines *ret_lines)
 	}
 }
 
-/* Which records of type "n" a file has, by their member `n`: "1 2 3 ". */
+/*
+ * What a file has: records of type "n" by their member `n`, gaps by how many are
+ * missing, others by their type: "1 2 gap:1 torn 5 ".
+ */
 static const char *numbers(const char *path)
 {
 	static char text[256];
@@ -87,12 +91,18 @@ static const char *numbers(const char *path)
 	text[0] = '\0';
 	for (size_t i = 0; i < lines.count; i++) {
 		json_t *record = json_loads(lines.line[i], JSON_REJECT_DUPLICATES, NULL);
+		const char *type = json_string_value(json_object_get(record, "type"));
 
-		if (record)
-			assert_string_equal(json_string_value(json_object_get(record, "type")),
-					    "n");
-		at += snprintf(text + at, sizeof(text) - at, record ? "%d " : "torn ",
-			       (int)json_integer_value(json_object_get(record, "n")));
+		if (!record)
+			at += snprintf(text + at, sizeof(text) - at, "torn ");
+		else if (!strcmp(type, "n"))
+			at += snprintf(text + at, sizeof(text) - at, "%d ",
+				       (int)json_integer_value(json_object_get(record, "n")));
+		else if (!strcmp(type, "gap"))
+			at += snprintf(text + at, sizeof(text) - at, "gap:%d ",
+				       (int)json_integer_value(json_object_get(record, "lost")));
+		else
+			at += snprintf(text + at, sizeof(text) - at, "%s ", type);
 		json_decref(record);
 	}
 	return text;
@@ -105,9 +115,10 @@ static void put(struct ncg_audit *audit, int n)
 
 static struct ncg_audit *open_at(const char *path)
 {
+	const struct ncg_audit_options options = { .path = path };
 	struct ncg_audit *audit = NULL;
 
-	assert_int_equal(ncg_audit_open(path, &audit), 0);
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
 	return audit;
 }
 
@@ -292,11 +303,13 @@ static void test_rotation(void **state)
 
 static void test_folder_missing(void **state)
 {
+	struct ncg_audit_options options = { .path = path_of("none/log") };
 	struct ncg_audit *audit = NULL;
 
 	(void)state;
-	assert_int_equal(ncg_audit_open(path_of("none/log"), &audit), -ENOENT);
-	assert_int_equal(ncg_audit_open(folder, &audit), -EISDIR);
+	assert_int_equal(ncg_audit_open(&options, &audit), -ENOENT);
+	options.path = folder;
+	assert_int_equal(ncg_audit_open(&options, &audit), -EISDIR);
 	ncg_audit_close(NULL);
 }
 
@@ -327,13 +340,15 @@ static void test_no_fields(void **state)
 	int saved = errors_to(path_of("stderr"));
 
 	(void)state;
-	ncg_audit_write(audit, "n", 1, NULL);
+	assert_false(ncg_audit_write(audit, "n", 1, NULL));
 	errors_back(saved);
 	expect_counts(audit, 0, 1);
+	assert_true(ncg_audit_failing(audit));
 	assert_string_equal(numbers(path_of("log")), "");
 	put(audit, 1);
-	expect_counts(audit, 1, 1);
-	assert_string_equal(numbers(path_of("log")), "1 ");
+	assert_false(ncg_audit_failing(audit));
+	expect_counts(audit, 2, 1);
+	assert_string_equal(numbers(path_of("log")), "gap:1 1 ");
 }
 
 /* A full disk: each record is counted, the log is told once, and once again. */
@@ -356,11 +371,19 @@ static void test_disk_full(void **state)
 	assert_non_null(strstr(lines.line[0], path_of("log")));
 	assert_non_null(strstr(lines.line[0], "ENOSPC"));
 
+	/* still full: tried again, and not told again */
+	saved = errors_to(path_of("stderr"));
+	ncg_audit_tick(audit);
+	errors_back(saved);
+	expect_counts(audit, 0, 3);
+	lines_read(path_of("stderr"), &lines);
+	assert_int_equal(lines.count, 0);
+
 	assert_int_equal(unlink(path_of("log")), 0);
 	assert_int_equal(ncg_audit_reopen(audit), 0);
 	put(audit, 4);
-	expect_counts(audit, 1, 3);
-	assert_string_equal(numbers(path_of("log")), "4 ");
+	expect_counts(audit, 2, 3);
+	assert_string_equal(numbers(path_of("log")), "gap:3 4 ");
 
 	assert_int_equal(unlink(path_of("log")), 0);
 	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
@@ -368,9 +391,57 @@ static void test_disk_full(void **state)
 	saved = errors_to(path_of("stderr"));
 	put(audit, 5);
 	errors_back(saved);
-	expect_counts(audit, 1, 4);
+	expect_counts(audit, 2, 4);
 	lines_read(path_of("stderr"), &lines);
 	assert_int_equal(lines.count, 1);
+}
+
+static json_int_t number_of(const json_t *record, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(record, key)));
+	return json_integer_value(json_object_get(record, key));
+}
+
+/*
+ * What is missing is told by itself once writing works, also when nothing else is to
+ * be told: how many, between which events, from when to when.
+ */
+static void test_gap_record(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	const uint64_t now = ncg_audit_boot_ns();
+	struct lines lines;
+	json_t *gap;
+	int saved;
+
+	(void)state;
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	audit = open_at(path_of("log"));
+	saved = errors_to("/dev/null");
+	assert_false(ncg_audit_write(audit, "n", now - 2 * NS, json_pack("{s:i}", "seq", 8)));
+	assert_false(ncg_audit_write(audit, "n", now - 3 * NS, json_pack("{s:i}", "seq", 9)));
+	assert_false(ncg_audit_write(audit, "n", now - NS, json_pack("{s:i}", "seq", 7)));
+	assert_false(ncg_audit_write(audit, "n", now, json_object()));
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	ncg_audit_tick(audit);
+	ncg_audit_tick(audit);
+	errors_back(saved);
+	expect_counts(audit, 1, 4);
+
+	lines_read(path_of("log"), &lines);
+	assert_int_equal(lines.count, 1);
+	gap = json_loads(lines.line[0], 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(gap, "cause")), "not_written");
+	assert_int_equal(number_of(gap, "lost"), 4);
+	assert_int_equal(number_of(gap, "first_seq"), 7);
+	assert_int_equal(number_of(gap, "last_seq"), 9);
+	assert_int_equal(number_of(gap, "since_boot_ns"), now - 3 * NS);
+	assert_int_equal(number_of(gap, "until_boot_ns"), now);
+	assert_in_range(time_us(json_string_value(json_object_get(gap, "until"))) -
+				time_us(json_string_value(json_object_get(gap, "since"))),
+			3000000 - 50000, 3000000 + 50000);
+	json_decref(gap);
 }
 
 static void limit_size(rlim_t bytes)
@@ -421,9 +492,10 @@ static void test_torn_line(void **state)
 		expect_counts(audit, 1, 3);
 		put(audit, 5);
 		put(audit, 6);
-		expect_counts(audit, 3, 3);
+		expect_counts(audit, 4, 3);
+		/* what came third is the gap that was tried before 3 */
 		assert_string_equal(numbers(path_of("log")),
-				    whole ? "1 2 torn 5 6 " : "1 torn torn 5 6 ");
+				    whole ? "1 2 torn gap:3 5 6 " : "1 torn torn gap:3 5 6 ");
 	}
 }
 
@@ -448,6 +520,49 @@ static void test_torn_before_open(void **state)
 	assert_string_equal(numbers(path_of("log")), "3 ");
 }
 
+/* ----------------------------------------------------------------- put aside */
+
+/* The one file that was put aside; "" when there is none. */
+static const char *aside(void)
+{
+	static char name[512];
+	ncg_autoclosedir DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	*name = '\0';
+	while ((entry = readdir(dir)))
+		if (ncg_audit_file_stamp(entry->d_name, "log")) {
+			assert_string_equal(name, "");
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+		}
+	return name;
+}
+
+/* The file that begins says which one ended; nothing of either is missing. */
+static void test_put_aside(void **state)
+{
+	struct ncg_audit_options options = { .path = path_of("log"), .limits.max_size = 300 };
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	struct lines lines;
+	json_t *record;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
+	while (!*aside() && n < 20)
+		put(audit, ++n);
+	assert_int_equal(n, 5);
+	assert_string_equal(numbers(path_of(aside())), "1 2 3 4 ");
+	assert_string_equal(numbers(path_of("log")), "rotation 5 ");
+	expect_counts(audit, 6, 0);
+	lines_read(path_of("log"), &lines);
+	record = json_loads(lines.line[0], 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(record, "previous")), aside());
+	assert_int_equal(json_array_size(json_object_get(record, "removed")), 0);
+	json_decref(record);
+	unlink(path_of(aside()));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,8 +575,10 @@ int main(void)
 		cmocka_unit_test_setup(test_reopen_fails, fresh),
 		cmocka_unit_test_setup(test_no_fields, fresh),
 		cmocka_unit_test_setup(test_disk_full, fresh),
+		cmocka_unit_test_setup(test_gap_record, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),
 		cmocka_unit_test_setup(test_torn_before_open, fresh),
+		cmocka_unit_test_setup(test_put_aside, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -19,6 +19,29 @@
 #include "gaps.h"
 #include "policy_model.h"
 
+/* When a number was drawn. */
+#define TIME(seq) (5 + (uint64_t)(seq))
+
+static void begin(struct ncg_gaps *gaps, uint64_t last)
+{
+	ncg_gaps_init(gaps, last, TIME(last));
+}
+
+static bool take(struct ncg_gaps *gaps, uint64_t seq)
+{
+	return ncg_gaps_seen(gaps, seq, TIME(seq));
+}
+
+/* Hands out a gap of any number; its window holds all that is missing. */
+static bool settled(struct ncg_gaps *gaps, struct ncg_gap *ret_gap)
+{
+	if (!ncg_gaps_settle(gaps, UINT64_MAX, ret_gap))
+		return false;
+	assert_true(ret_gap->since < TIME(ret_gap->first));
+	assert_true(ret_gap->until > TIME(ret_gap->last));
+	return true;
+}
+
 /* -------------------------------------------------------------------- table */
 
 #define STEPS 8
@@ -31,7 +54,10 @@ struct history {
 		bool is_new;
 		uint64_t done; /* after it */
 	} step[STEPS]; /* up to seq 0 */
-	struct ncg_gap lost[STEPS]; /* up to first 0 */
+	struct {
+		uint64_t first;
+		uint64_t last;
+	} lost[STEPS]; /* up to first 0 */
 };
 
 static const struct history histories[] = {
@@ -66,10 +92,10 @@ static void history_check(const struct history *h)
 	struct ncg_gaps gaps;
 	struct ncg_gap gap;
 
-	ncg_gaps_init(&gaps, h->last);
+	begin(&gaps, h->last);
 	assert_int_equal(ncg_gaps_done(&gaps), h->last);
 	for (size_t i = 0; i < STEPS && h->step[i].seq; i++) {
-		bool is_new = ncg_gaps_seen(&gaps, h->step[i].seq);
+		bool is_new = take(&gaps, h->step[i].seq);
 
 		if (is_new != h->step[i].is_new || ncg_gaps_done(&gaps) != h->step[i].done)
 			fail_msg("%s: number %" PRIu64 ": new %d, done %" PRIu64, h->name,
@@ -79,11 +105,11 @@ static void history_check(const struct history *h)
 		if (ncg_gaps_done(&gaps) != h->lost[i].first - 1)
 			fail_msg("%s: done %" PRIu64 " before loss %zu", h->name,
 				 ncg_gaps_done(&gaps), i);
-		if (!ncg_gaps_settle(&gaps, &gap) || gap.first != h->lost[i].first ||
+		if (!settled(&gaps, &gap) || gap.first != h->lost[i].first ||
 		    gap.last != h->lost[i].last)
 			fail_msg("%s: loss %zu is not as expected", h->name, i);
 	}
-	if (ncg_gaps_settle(&gaps, &gap))
+	if (settled(&gaps, &gap))
 		fail_msg("%s: %" PRIu64 " to %" PRIu64 " lost as well", h->name, gap.first,
 			 gap.last);
 	assert_int_equal(ncg_gaps_done(&gaps), gaps.next - 1);
@@ -102,14 +128,96 @@ static void test_settled_is_dealt_with(void **state)
 	struct ncg_gap gap;
 
 	(void)state;
-	ncg_gaps_init(&gaps, 0);
-	ncg_gaps_seen(&gaps, 4);
-	assert_true(ncg_gaps_settle(&gaps, &gap));
+	begin(&gaps, 0);
+	take(&gaps, 4);
+	assert_true(settled(&gaps, &gap));
 	assert_int_equal(ncg_gaps_done(&gaps), 4);
 	/* it was recorded as lost: to record it as seen too would be twice */
-	assert_false(ncg_gaps_seen(&gaps, 2));
-	assert_true(ncg_gaps_seen(&gaps, 5));
+	assert_false(take(&gaps, 2));
+	assert_true(take(&gaps, 5));
 	assert_int_equal(ncg_gaps_done(&gaps), 5);
+}
+
+/* Only what ends at or before the number that is due; the rest may still come. */
+static void test_not_due_stays(void **state)
+{
+	struct ncg_gaps gaps;
+	struct ncg_gap gap;
+
+	(void)state;
+	begin(&gaps, 0);
+	take(&gaps, 3);
+	take(&gaps, 7);
+	assert_false(ncg_gaps_settle(&gaps, 1, &gap));
+	assert_true(ncg_gaps_settle(&gaps, 5, &gap));
+	assert_int_equal(gap.first, 1);
+	assert_int_equal(gap.last, 2);
+	/* 4 to 6 is missing, and 6 is not due yet */
+	assert_false(ncg_gaps_settle(&gaps, 5, &gap));
+	assert_int_equal(ncg_gaps_done(&gaps), 3);
+	assert_true(take(&gaps, 6));
+	assert_true(ncg_gaps_settle(&gaps, 5, &gap));
+	assert_int_equal(gap.first, 4);
+	assert_int_equal(gap.last, 5);
+}
+
+/* Numbers that were drawn are missed although no later one ever comes. */
+static void test_expected(void **state)
+{
+	struct ncg_gaps gaps;
+	struct ncg_gap gap;
+
+	(void)state;
+	begin(&gaps, 10);
+	ncg_gaps_expect(&gaps, 10, 1000);
+	assert_false(ncg_gaps_settle(&gaps, UINT64_MAX, &gap));
+	ncg_gaps_expect(&gaps, 13, 1000);
+	ncg_gaps_expect(&gaps, 12, 2000);
+	assert_int_equal(ncg_gaps_done(&gaps), 10);
+	/* one of them comes after all, and is no repeat */
+	assert_true(take(&gaps, 11));
+	assert_true(settled(&gaps, &gap));
+	assert_int_equal(gap.first, 12);
+	assert_int_equal(gap.last, 13);
+	assert_int_equal(gap.since, TIME(10));
+	assert_int_equal(gap.until, 1000);
+	assert_false(settled(&gaps, &gap));
+	assert_true(take(&gaps, 14));
+	assert_int_equal(ncg_gaps_done(&gaps), 14);
+}
+
+/* A loss that could not be recorded is handed out again. */
+static void test_put_back(void **state)
+{
+	struct ncg_gaps gaps;
+	struct ncg_gap gap, again;
+
+	(void)state;
+	begin(&gaps, 0);
+	take(&gaps, 3);
+	take(&gaps, 5);
+	assert_true(settled(&gaps, &gap));
+	ncg_gaps_put_back(&gaps, &gap);
+	assert_int_equal(ncg_gaps_done(&gaps), 0);
+	assert_true(settled(&gaps, &again));
+	assert_memory_equal(&again, &gap, sizeof(gap));
+	assert_true(settled(&gaps, &gap));
+	assert_int_equal(gap.first, 4);
+	assert_false(settled(&gaps, &gap));
+}
+
+/* The later number of two CPUs may carry the earlier time. */
+static void test_times_out_of_order(void **state)
+{
+	struct ncg_gaps gaps;
+	struct ncg_gap gap;
+
+	(void)state;
+	ncg_gaps_init(&gaps, 0, 100);
+	ncg_gaps_seen(&gaps, 2, 90);
+	assert_true(ncg_gaps_settle(&gaps, 2, &gap));
+	assert_int_equal(gap.since, 90);
+	assert_int_equal(gap.until, 100);
 }
 
 /* ------------------------------------------------------------------- random */
@@ -144,7 +252,7 @@ static void settle(struct world *w, size_t limit)
 {
 	struct ncg_gap gap;
 
-	while (limit-- && ncg_gaps_settle(&w->gaps, &gap)) {
+	while (limit-- && settled(&w->gaps, &gap)) {
 		assert_true(gap.first <= gap.last);
 		assert_in_range(gap.last - w->last, 1, w->drawn);
 		for (uint64_t seq = gap.first; seq <= gap.last; seq++) {
@@ -178,13 +286,13 @@ static void deliver(struct world *w)
 	}
 
 	for (size_t i = 0; i < count; i++) {
-		assert_true(ncg_gaps_seen(&w->gaps, w->last + 1 + order[i]));
+		assert_true(take(&w->gaps, w->last + 1 + order[i]));
 		w->fate[order[i]] = SEEN;
 		check(w);
 		if (model_chance(&w->seed, 5)) {
 			size_t again = order[model_below(&w->seed, i + 1)];
 
-			assert_false(ncg_gaps_seen(&w->gaps, w->last + 1 + again));
+			assert_false(take(&w->gaps, w->last + 1 + again));
 			check(w);
 		}
 	}
@@ -200,7 +308,7 @@ static void test_exactly_the_withheld_are_lost(void **state)
 		memset(&w, 0, sizeof(w));
 		w.seed = model_random(&seed);
 		w.last = model_chance(&w.seed, 50) ? 0 : model_random(&w.seed) >> 1;
-		ncg_gaps_init(&w.gaps, w.last);
+		begin(&w.gaps, w.last);
 		for (size_t block = 0; block < BLOCKS; block++) {
 			deliver(&w);
 			/* nothing of a block comes after it: all, some or none may settle */
@@ -211,7 +319,7 @@ static void test_exactly_the_withheld_are_lost(void **state)
 		}
 		/* the end of all: a number that shows what is missing before it */
 		w.drawn += w.drawn < BLOCKS * BLOCK_MAX;
-		ncg_gaps_seen(&w.gaps, w.last + w.drawn);
+		take(&w.gaps, w.last + w.drawn);
 		w.fate[w.drawn - 1] = SEEN;
 		settle(&w, SIZE_MAX);
 		for (uint64_t i = 0; i < w.drawn; i++) {
@@ -236,20 +344,20 @@ static void test_overflow_joins_the_nearest(void **state)
 
 	(void)state;
 	/* each gap is one number, ten seen ones after it; only gap 500 is near 501 */
-	ncg_gaps_init(&gaps, 0);
+	begin(&gaps, 0);
 	for (size_t i = 0; i <= NCG_GAPS_MAX; i++) {
 		seq++;
 		for (size_t j = 0; j < (i == 500 ? 3 : 10); j++)
-			assert_true(ncg_gaps_seen(&gaps, ++seq));
+			assert_true(take(&gaps, ++seq));
 	}
 	assert_int_equal(gaps.count, NCG_GAPS_MAX);
 	for (size_t i = 0; i < NCG_GAPS_MAX; i++) {
-		assert_true(ncg_gaps_settle(&gaps, &gap));
+		assert_true(settled(&gaps, &gap));
 		/* 5501 and 5505 are one now; those after them come 7 sooner */
 		assert_int_equal(gap.first, 1 + 11 * i + (i > 500 ? 4 : 0));
 		assert_int_equal(gap.last, gap.first + (i == 500 ? 4 : 0));
 	}
-	assert_false(ncg_gaps_settle(&gaps, &gap));
+	assert_false(settled(&gaps, &gap));
 	assert_int_equal(ncg_gaps_done(&gaps), seq);
 }
 
@@ -266,14 +374,14 @@ static void test_overflow_in_the_middle(void **state)
 		struct ncg_gap gap;
 
 		/* gaps of five, one seen number after each: 1-5, 7-11, ... */
-		ncg_gaps_init(&gaps, 0);
+		begin(&gaps, 0);
 		for (size_t i = 1; i <= NCG_GAPS_MAX; i++)
-			assert_true(ncg_gaps_seen(&gaps, 6 * i));
+			assert_true(take(&gaps, 6 * i));
 		assert_int_equal(gaps.count, NCG_GAPS_MAX);
-		assert_true(ncg_gaps_seen(&gaps, middle));
+		assert_true(take(&gaps, middle));
 		assert_int_equal(gaps.count, NCG_GAPS_MAX);
 		assert_int_equal(ncg_gaps_done(&gaps), 0);
-		while (ncg_gaps_settle(&gaps, &gap)) {
+		while (settled(&gaps, &gap)) {
 			named += gap.last - gap.first + 1;
 			/* all are equally near: the oldest two were joined, not its halves */
 			if (where[w])
@@ -315,11 +423,11 @@ static void test_overflow_forgets_nothing(void **state)
 			order[other] = swap;
 		}
 
-		ncg_gaps_init(&gaps, 0);
+		begin(&gaps, 0);
 		for (size_t i = 0; i < count; i++) {
 			uint64_t done;
 
-			assert_true(ncg_gaps_seen(&gaps, order[i]));
+			assert_true(take(&gaps, order[i]));
 			seen[order[i]] = true;
 			assert_in_range(gaps.count, 0, NCG_GAPS_MAX);
 			full += gaps.count == NCG_GAPS_MAX;
@@ -330,7 +438,7 @@ static void test_overflow_forgets_nothing(void **state)
 				assert_true(seen[seq]);
 			previous = done;
 		}
-		while (ncg_gaps_settle(&gaps, &gap)) {
+		while (settled(&gaps, &gap)) {
 			assert_in_range(gap.first, previous + 1, FLOOD);
 			assert_in_range(gap.last, gap.first, FLOOD);
 			previous = gap.last;
@@ -352,6 +460,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_histories),
 		cmocka_unit_test(test_settled_is_dealt_with),
+		cmocka_unit_test(test_not_due_stays),
+		cmocka_unit_test(test_expected),
+		cmocka_unit_test(test_put_back),
+		cmocka_unit_test(test_times_out_of_order),
 		cmocka_unit_test(test_exactly_the_withheld_are_lost),
 		cmocka_unit_test(test_overflow_joins_the_nearest),
 		cmocka_unit_test(test_overflow_in_the_middle),

@@ -51,7 +51,8 @@ static int set_up(void **state)
 	tree_file("table", "hazard h\nunsafe normal_nc\npci fff1:1\nbecause b\ninstead i\n"
 			   "source s\nhazard other\nunsafe normal_nc\npci fff1:2\nbecause b\n"
 			   "instead i\nsource s\n");
-	assert_int_equal(ncg_audit_open(tree_path("audit"), &test.audit), 0);
+	assert_int_equal(ncg_audit_open(&(struct ncg_audit_options){ .path = tree_path("audit") },
+					&test.audit), 0);
 	assert_int_equal(ncg_devices_read(tree, &test.devices), 0);
 	verdict = NCG_VERDICT_DENY;
 	*state = &test;

@@ -38,7 +38,7 @@ static void every_value_has_a_name_of_its_own(void **state)
 	check_all(ncg_names_mode, 0, NCG_MODE_NR);
 	check_all(ncg_names_grade, 0, NCG_GRADE_NR);
 	check_all(ncg_names_counter, 0, NCG_CTR_NR);
-	check_all(ncg_names_event, NCG_EVENT_DECISION, 5);
+	check_all(ncg_names_event, NCG_EVENT_DECISION, 6);
 	assert_string_equal(ncg_names_event(0), "invalid");
 }
 
@@ -61,6 +61,7 @@ static void stable_names(void **state)
 	assert_string_equal(ncg_names_grade(NCG_GRADE_HOOK), "hook");
 	assert_string_equal(ncg_names_grade(NCG_GRADE_TRAP), "trap");
 	assert_string_equal(ncg_names_event(NCG_EVENT_STAGE2_FIRST), "stage2_first");
+	assert_string_equal(ncg_names_event(NCG_EVENT_STAGE2_CHANGE), "type_change");
 }
 
 int main(void)

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "reconcile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "json.h"
+#include "log.h"
+#include "names.h"
+#include "record.h"
+
+/* A VM that lived at the moment of the picture. */
+struct living {
+	__u64 vm;
+	__u32 pid; /* 0: only its id is known */
+	__u64 start_boot_ns;
+};
+
+/* What the walk found mapped of one BAR by one VM, with one type. */
+struct mapped {
+	struct ncg_use_key key;
+	enum ncg_memtype memtype;
+	__u64 ipa; /* of the lowest part */
+	__u64 phys;
+	__u64 bytes;
+};
+
+struct ncg_reconcile {
+	const char *source;
+	struct living *living;
+	size_t living_count;
+	struct mapped *mapped;
+	size_t mapped_count;
+	struct ncg_ledger_use *uses;
+	size_t use_count;
+	__u64 *gone; /* in the trail, and not among the living */
+	size_t gone_count;
+};
+
+/* ------------------------------------------------------------------ the picture */
+
+static struct living *find_living(const struct ncg_reconcile *r, __u64 vm)
+{
+	for (size_t i = 0; i < r->living_count; i++)
+		if (r->living[i].vm == vm)
+			return &r->living[i];
+	return NULL;
+}
+
+/* The VM among the living, added when it is not; NULL when there is no memory. */
+static struct living *add_living(struct ncg_reconcile *r, __u64 vm)
+{
+	struct living *living = find_living(r, vm);
+
+	if (living)
+		return living;
+	living = reallocarray(r->living, r->living_count + 1, sizeof(*living));
+	if (!living)
+		return NULL;
+	r->living = living;
+	living[r->living_count] = (struct living){ .vm = vm };
+	return &living[r->living_count++];
+}
+
+static int add_mapped(struct ncg_reconcile *r, const struct ncg_use_key *key,
+		      const struct ncg_s2_range *range, __u64 offset, __u64 size)
+{
+	struct mapped *mapped;
+
+	for (size_t i = 0; i < r->mapped_count; i++) {
+		mapped = &r->mapped[i];
+		if (memcmp(&mapped->key, key, sizeof(*key)) || mapped->memtype != range->memtype)
+			continue;
+		mapped->bytes += size;
+		return 0;
+	}
+	mapped = reallocarray(r->mapped, r->mapped_count + 1, sizeof(*mapped));
+	if (!mapped)
+		return -ENOMEM;
+	r->mapped = mapped;
+	mapped[r->mapped_count++] = (struct mapped){
+		.key = *key,
+		.memtype = range->memtype,
+		.ipa = range->ipa + offset,
+		.phys = range->phys + offset,
+		.bytes = size,
+	};
+	return 0;
+}
+
+/* One range of a VM, cut at the ends of BARs and, where there is none, of leaves. */
+static int add_range(struct ncg_reconcile *r, const struct ncg_ledger *ledger, __u64 vm,
+		     const struct ncg_devices *devices, const struct ncg_s2_range *range)
+{
+	for (__u64 offset = 0, part; offset < range->size; offset += part) {
+		__u64 phys = range->phys + offset;
+		unsigned int bar = 0;
+		const struct ncg_device *device = ncg_devices_lookup(devices, phys, &bar);
+		struct ncg_use_key key = { .vm = vm, .where = ncg_ledger_where(ledger, phys) };
+		int error;
+
+		part = device ? device->bars[bar].start + device->bars[bar].size - phys :
+				range->leaf_size;
+		if (part > range->size - offset)
+			part = range->size - offset;
+		error = add_mapped(r, &key, range, offset, part);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int add_walked(struct ncg_reconcile *r, struct ncg_ledger *ledger,
+		      const struct ncg_walk_result *walked, const struct ncg_devices *devices)
+{
+	for (size_t i = 0; i < walked->count; i++) {
+		const struct ncg_walk_vm *found = &walked->vms[i];
+		__u64 vm = ncg_ledger_id(ledger, found->vm.k_kvm);
+		struct living *living = vm ? add_living(r, vm) : NULL;
+		int error = 0;
+
+		if (!living)
+			return -ENOMEM;
+		living->pid = found->vm.pid;
+		living->start_boot_ns = found->vm.start_boot_ns;
+		for (size_t j = 0; j < found->range_count && !error; j++)
+			error = add_range(r, ledger, vm, devices, &found->ranges[j]);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int add_ids(struct ncg_reconcile *r, const struct ncg_ledger *ledger)
+{
+	ncg_autofree struct ncg_ledger_id *ids = NULL;
+	long count = ncg_ledger_ids(ledger, &ids);
+
+	for (long i = 0; i < count; i++)
+		if (!add_living(r, ids[i].vm))
+			return -ENOMEM;
+	return count < 0 ? count : 0;
+}
+
+/* Of those in the trail, who is not alive: after the living were counted. */
+static int add_gone(struct ncg_reconcile *r, const struct ncg_ledger *ledger)
+{
+	long count = ncg_ledger_noted(ledger, &r->gone);
+
+	for (long i = 0; i < count; i++)
+		if (!find_living(r, r->gone[i]))
+			r->gone[r->gone_count++] = r->gone[i];
+	return count < 0 ? count : 0;
+}
+
+int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_result *walked,
+			const struct ncg_devices *devices, struct ncg_reconcile **ret_reconcile)
+{
+	struct ncg_reconcile *r = calloc(1, sizeof(*r));
+	long count;
+	int error;
+
+	if (!r)
+		return ncg_log_error(-ENOMEM, "no memory");
+	r->source = walked ? "walk" : "counts";
+	/* The uses first: one whose VM is not alive after that has ended. */
+	count = ncg_ledger_uses(ledger, 0, &r->uses);
+	error = count < 0 ? count : 0;
+	r->use_count = count < 0 ? 0 : count;
+	if (!error && walked)
+		error = add_walked(r, ledger, walked, devices);
+	if (!error)
+		error = add_ids(r, ledger);
+	if (!error)
+		error = add_gone(r, ledger);
+	if (error) {
+		ncg_reconcile_free(r);
+		return ncg_log_error(error, "what the audit trail misses cannot be found");
+	}
+	*ret_reconcile = r;
+	return 0;
+}
+
+void ncg_reconcile_free(struct ncg_reconcile *r)
+{
+	if (!r)
+		return;
+	free(r->living);
+	free(r->mapped);
+	free(r->uses);
+	free(r->gone);
+	free(r);
+}
+
+/* ----------------------------------------------------------------- what is missing */
+
+/* VMs that live still, by their ids. */
+struct now {
+	struct ncg_ledger_id *ids;
+	long count;
+};
+
+static bool lives(const struct now *now, __u64 vm)
+{
+	for (long i = 0; i < now->count; i++)
+		if (now->ids[i].vm == vm)
+			return true;
+	return false;
+}
+
+/* A record with the VM and, where it is known, who it is. */
+static json_t *vm_fields(__u64 vm, const struct ncg_vm_note *who, const char *source)
+{
+	json_t *fields = json_object();
+
+	if (who)
+		json_object_set_new(fields, "guest", ncg_record_guest(who));
+	json_object_set_new(fields, "vm", json_integer(vm));
+	json_object_set_new(fields, "source", json_string(source));
+	return fields;
+}
+
+/* Who a VM is: what is noted, else what the walk saw of its process. */
+static bool who_is(const struct ncg_reconcile *r, const struct ncg_ledger *ledger, __u64 vm,
+		   struct ncg_vm_note *ret_who)
+{
+	const struct living *living = find_living(r, vm);
+	struct ncg_task task;
+
+	if (ncg_ledger_vm(ledger, vm, ret_who) && ret_who->task.pid)
+		return true;
+	if (!living || !living->pid)
+		return false;
+	ncg_record_task(living->pid, living->start_boot_ns, &task);
+	ncg_record_identify(&task, NULL, ret_who);
+	return true;
+}
+
+static void write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+			   struct ncg_audit *audit, const struct living *living)
+{
+	static const struct ncg_vm_note nobody;
+	struct ncg_vm_note who;
+	bool known;
+
+	if (ncg_ledger_vm(ledger, living->vm, &who))
+		return;
+	known = who_is(r, ledger, living->vm, &who);
+	if (ncg_audit_write(audit, "vm_found", 0,
+			    vm_fields(living->vm, known ? &who : NULL, r->source)))
+		ncg_ledger_note_vm(ledger, living->vm, known ? &who : &nobody);
+}
+
+static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+			       struct ncg_audit *audit, const struct ncg_devices *devices,
+			       const struct mapped *mapped, const char *source)
+{
+	struct ncg_vm_note who;
+	json_t *fields;
+
+	if (ncg_ledger_recorded(ledger, &mapped->key, mapped->memtype))
+		return;
+	fields = vm_fields(mapped->key.vm,
+			   who_is(r, ledger, mapped->key.vm, &who) ? &who : NULL, source);
+	json_object_set_new(fields, "memory_type", json_string(ncg_names_memtype(mapped->memtype)));
+	ncg_record_place(fields, devices, mapped->key.where);
+	if (mapped->bytes) {
+		json_object_set_new(fields, "ipa", ncg_json_hex(1, mapped->ipa));
+		json_object_set_new(fields, "phys", ncg_json_hex(1, mapped->phys));
+		json_object_set_new(fields, "size", json_integer(mapped->bytes));
+	}
+	if (ncg_audit_write(audit, "found_mapped", 0, fields))
+		ncg_ledger_note_recorded(ledger, &mapped->key, mapped->memtype);
+}
+
+/* What was counted and is not mapped any more: that it was is known, and not where. */
+static void write_found_use(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+			    struct ncg_audit *audit, const struct ncg_devices *devices,
+			    const struct ncg_ledger_use *use)
+{
+	for (enum ncg_memtype type = 0; type < NCG_MT_NR; type++) {
+		const struct mapped mapped = { .key = use->key, .memtype = type };
+
+		if (use->use.types & 1ULL << type)
+			write_found_mapped(r, ledger, audit, devices, &mapped, "counts");
+	}
+}
+
+static void write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+		      struct ncg_audit *audit, const struct ncg_devices *devices, __u64 vm)
+{
+	ncg_autofree struct ncg_ledger_use *uses = NULL;
+	struct ncg_vm_note who;
+	bool known = ncg_ledger_vm(ledger, vm, &who);
+	long count = ncg_ledger_uses(ledger, vm, &uses);
+	json_t *fields, *list;
+
+	/* Its end was recorded in the meantime. */
+	if (!known && count <= 0)
+		return;
+	fields = vm_fields(vm, known && who.task.pid ? &who : NULL, r->source);
+	list = json_array();
+	for (long i = 0; i < count; i++)
+		ncg_record_use(list, devices, &uses[i].key, &uses[i].use);
+	json_object_set_new(fields, "mapped", list);
+	if (ncg_audit_write(audit, "vm_destroy", 0, fields))
+		ncg_ledger_forget_vm(ledger, vm);
+}
+
+void ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
+			  struct ncg_audit *audit, const struct ncg_devices *devices)
+{
+	struct now now = {};
+	ncg_autofree struct ncg_ledger_id *ids = NULL;
+
+	now.count = ncg_ledger_ids(ledger, &ids);
+	now.ids = ids;
+	/* Who has ended since then is dealt with by its own event. */
+	for (size_t i = 0; i < r->living_count; i++)
+		if (lives(&now, r->living[i].vm))
+			write_found_vm(r, ledger, audit, &r->living[i]);
+	for (size_t i = 0; i < r->mapped_count; i++)
+		if (lives(&now, r->mapped[i].key.vm))
+			write_found_mapped(r, ledger, audit, devices, &r->mapped[i], r->source);
+	for (size_t i = 0; i < r->use_count; i++) {
+		__u64 vm = r->uses[i].key.vm;
+
+		if (lives(&now, vm))
+			write_found_use(r, ledger, audit, devices, &r->uses[i]);
+		else if (!find_living(r, vm))
+			write_end(r, ledger, audit, devices, vm);
+	}
+	for (size_t i = 0; i < r->gone_count; i++)
+		write_end(r, ledger, audit, devices, r->gone[i]);
+	ncg_reconcile_free(r);
+}
