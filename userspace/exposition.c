@@ -160,6 +160,11 @@ static const struct ncg_family_desc families[] = {
 		"Audit records that could not be written.",
 		{ NULL },
 	},
+	[NCG_MF_AUDIT_SINK_ERRORS_TOTAL] = {
+		"ncgate_audit_sink_errors_total", NCG_FAMILY_COUNTER,
+		"Audit records that the journal or the kernel's audit subsystem did not take.",
+		{ "sink", NULL },
+	},
 	[NCG_MF_WALK_ERRORS_TOTAL] = {
 		"ncgate_walk_errors_total", NCG_FAMILY_COUNTER,
 		"Table pages that could not be read or changed while they were.",

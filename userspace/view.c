@@ -349,6 +349,10 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 			   NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_AUDIT_WRITE_ERRORS_TOTAL, ncg_audit_errors(sources->audit),
 			   NCG_LABELS());
+	for (enum ncg_audit_sink s = 0; s < NCG_AUDIT_SINK_NR; s++)
+		ncg_exposition_u64(e, NCG_MF_AUDIT_SINK_ERRORS_TOTAL,
+				   ncg_audit_sink_errors(sources->audit, s),
+				   NCG_LABELS(ncg_audit_sink_name(s)));
 	device_metrics(e, sources, &view);
 	if (sources->walk) {
 		struct ncg_walk_stats stats = ncg_walk_stats(sources->walk);
