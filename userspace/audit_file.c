@@ -20,7 +20,7 @@
 struct ncg_audit_file {
 	char *path;
 	char *folder;
-	const char *base; /* the last part of path */
+	char *base; /* the last part of path */
 	struct ncg_audit_file_limits limits;
 	int fd;
 	bool regular;
@@ -83,11 +83,29 @@ static int open_path(struct ncg_audit_file *file)
 	return 0;
 }
 
+int ncg_audit_file_split(const char *path, char **ret_folder, char **ret_base)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder, *base = strdup(slash ? slash + 1 : path);
+
+	if (!slash)
+		folder = strdup(".");
+	else
+		folder = strndup(path, slash == path ? 1 : slash - path);
+	if (!folder || !base) {
+		free(folder);
+		free(base);
+		return -ENOMEM;
+	}
+	*ret_folder = folder;
+	*ret_base = base;
+	return 0;
+}
+
 int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *limits,
 			struct ncg_audit_file **ret_file)
 {
 	struct ncg_audit_file *file = calloc(1, sizeof(*file));
-	char *slash;
 	int r;
 
 	if (!file)
@@ -95,19 +113,11 @@ int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *li
 	file->fd = -1;
 	file->limits = *limits;
 	file->path = strdup(path);
-	file->folder = strdup(path);
-	if (!file->path || !file->folder) {
-		ncg_audit_file_close(file);
-		return -ENOMEM;
-	}
-	slash = strrchr(file->folder, '/');
-	if (slash)
-		slash[slash == file->folder] = '\0';
-	else
-		strcpy(file->folder, ".");
-	slash = strrchr(file->path, '/');
-	file->base = slash ? slash + 1 : file->path;
-	r = open_path(file);
+	r = ncg_audit_file_split(path, &file->folder, &file->base);
+	if (!file->path)
+		r = -ENOMEM;
+	if (!r)
+		r = open_path(file);
 	if (r) {
 		ncg_audit_file_close(file);
 		return r;
@@ -124,6 +134,7 @@ void ncg_audit_file_close(struct ncg_audit_file *file)
 	ncg_cleanup_close(&file->fd);
 	free(file->path);
 	free(file->folder);
+	free(file->base);
 	free(file);
 }
 
@@ -214,17 +225,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void free_names(char **names, size_t count)
+void ncg_audit_file_free_names(char **names, size_t count)
 {
 	while (count)
 		free(names[--count]);
 	free(names);
 }
 
-/* Names of the rotated files, the oldest first. The caller frees them and the list. */
-static int list_rotated(const struct ncg_audit_file *file, char ***ret_names, size_t *ret_count)
+int ncg_audit_file_list(const char *folder, const char *base, char ***ret_names,
+			size_t *ret_count)
 {
-	ncg_autoclosedir DIR *dir = opendir(file->folder);
+	ncg_autoclosedir DIR *dir = opendir(folder);
 	struct dirent *entry;
 	char **names = NULL;
 	size_t count = 0;
@@ -234,7 +245,7 @@ static int list_rotated(const struct ncg_audit_file *file, char ***ret_names, si
 	while ((entry = readdir(dir))) {
 		char **grown;
 
-		if (!ncg_audit_file_stamp(entry->d_name, file->base))
+		if (!ncg_audit_file_stamp(entry->d_name, base))
 			continue;
 		grown = reallocarray(names, count + 1, sizeof(*names));
 		if (grown) {
@@ -242,7 +253,7 @@ static int list_rotated(const struct ncg_audit_file *file, char ***ret_names, si
 			names[count] = strdup(entry->d_name);
 		}
 		if (!grown || !names[count]) {
-			free_names(names, count);
+			ncg_audit_file_free_names(names, count);
 			return -ENOMEM;
 		}
 		count++;
@@ -288,7 +299,7 @@ static int choose_stamp(const struct ncg_audit_file *file,
 	struct timespec now;
 	size_t count;
 	char **names;
-	int r = list_rotated(file, &names, &count);
+	int r = ncg_audit_file_list(file->folder, file->base, &names, &count);
 
 	if (r)
 		return r;
@@ -300,7 +311,7 @@ static int choose_stamp(const struct ncg_audit_file *file,
 		if (strcmp(last, ret_stamp) >= 0)
 			format_next(last, ret_stamp);
 	}
-	free_names(names, count);
+	ncg_audit_file_free_names(names, count);
 	return 0;
 }
 
@@ -349,7 +360,7 @@ int ncg_audit_file_prune(struct ncg_audit_file *file, void (*gone)(void *arg, co
 
 	if (!keep)
 		return 0;
-	r = list_rotated(file, &names, &count);
+	r = ncg_audit_file_list(file->folder, file->base, &names, &count);
 	if (r)
 		return r;
 	for (size_t i = 0; i + keep < count; i++) {
@@ -362,6 +373,6 @@ int ncg_audit_file_prune(struct ncg_audit_file *file, void (*gone)(void *arg, co
 		else
 			gone(arg, names[i]);
 	}
-	free_names(names, count);
+	ncg_audit_file_free_names(names, count);
 	return r;
 }

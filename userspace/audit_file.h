@@ -78,6 +78,17 @@ int ncg_audit_file_rotate(struct ncg_audit_file *file, char **ret_previous);
 int ncg_audit_file_prune(struct ncg_audit_file *file, void (*gone)(void *arg, const char *name),
 			 void *arg);
 
+/* A path as folder and name within it, both for the caller to free. 0 or -ENOMEM. */
+int ncg_audit_file_split(const char *path, char **ret_folder, char **ret_base);
+
+/*
+ * Names of the rotated files of base in folder, the oldest first. The caller frees
+ * them and the list with ncg_audit_file_free_names(). Returns 0 or -errno, not logged.
+ */
+int ncg_audit_file_list(const char *folder, const char *base, char ***ret_names,
+			size_t *ret_count);
+void ncg_audit_file_free_names(char **names, size_t count);
+
 /* Whether a name ends as those of rotated files do: its stamp, else NULL. */
 const char *ncg_audit_file_stamp(const char *name, const char *base);
 

@@ -33,11 +33,19 @@ struct ncg_cli {
 	struct ncg_mapper mapper;
 	int bar; /* -1: every one */
 	bool bound;
+	const char *since; /* these: NULL, not asked for */
+	const char *until;
+	const char *guest;
+	const char *device;
+	const char *type;
+	const char *had;
+	bool follow;
 	char *const *args; /* what is no option, borrowed */
 	size_t arg_count;
 };
 
 /* Commands, for ncgate.c's table; each says on standard error what went wrong. */
+enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_check_command(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_doctor(const struct ncg_cli *cli);

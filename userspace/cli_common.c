@@ -219,8 +219,9 @@ void ncg_cli_tell_trail(const struct ncg_cli *cli, const struct ncg_trail *trail
 	uint64_t all = trail->damaged + trail->foreign;
 
 	for (size_t i = 0; i < trail->named; i++)
-		ncg_warning("%s:%" PRIu64 ": %s; skipped", cli->audit, trail->bad[i].line,
-			    trail->bad[i].why);
+		ncg_warning("%s%s%s:%" PRIu64 ": %s; skipped", cli->audit,
+			    *trail->bad[i].stamp ? "." : "", trail->bad[i].stamp,
+			    trail->bad[i].line, trail->bad[i].why);
 	if (all)
 		ncg_warning("%s: %" PRIu64 " damaged and %" PRIu64 " foreign lines skipped",
 			    cli->audit, trail->damaged, trail->foreign);

@@ -55,8 +55,8 @@ void ncg_cli_table_free(struct ncg_cli_table *table)
 	free(table);
 }
 
-/* C0, DEL, and C1 as UTF-8 writes it (c2 80 to c2 9f), which becomes "??". */
-static void hide_controls(char *text)
+/* C1 is c2 80 to c2 9f as UTF-8 writes it, and becomes "??". */
+void ncg_cli_hide_controls(char *text)
 {
 	for (unsigned char *c = (unsigned char *)text; *c; c++) {
 		if (*c < 0x20 || *c == 0x7f)
@@ -93,7 +93,7 @@ void ncg_cli_table_add(struct ncg_cli_table *table, enum ncg_colour colour, cons
 		table->failed = true;
 		return;
 	}
-	hide_controls(text);
+	ncg_cli_hide_controls(text);
 	table->cells[table->count++] = (struct cell){ text, colour };
 }
 

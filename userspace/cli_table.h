@@ -56,6 +56,9 @@ __attribute__((format(printf, 3, 4))) void ncg_cli_table_add(struct ncg_cli_tabl
 int ncg_cli_table_print(const struct ncg_cli_table *table, FILE *out, bool colours,
 			unsigned int indent);
 
+/* Makes '?' of what could steer a terminal: C0, DEL and C1. */
+void ncg_cli_hide_controls(char *text);
+
 /* One word or sentence in colour, outside of a table. */
 void ncg_cli_print(FILE *out, bool colours, enum ncg_colour colour, const char *text);
 

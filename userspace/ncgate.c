@@ -37,6 +37,7 @@ enum {
 	TAKES_MAPPER = 1 << 6,
 	TAKES_BOUND = 1 << 7,
 	TAKES_ROOT = 1 << 8,
+	TAKES_RECORDS = 1 << 9,
 };
 
 struct command {
@@ -90,6 +91,14 @@ static const struct command commands[] = {
 	  "by what is observed now, as text for policy.conf." BELOW EXIT_STATUS,
 	  NULL, NULL, 0, TAKES_CONTROL | TAKES_POLICY | TAKES_AUDIT | TAKES_ROOT,
 	  ncg_cli_suggest },
+	{ "audit", "what the audit trail says of whom and when",
+	  "Print the records of the audit trail, or of those about a guest (name, UUID, id or "
+	  "PID), a device (slot or VENDOR:DEVICE), a type or a time. With --had, show instead "
+	  "which guests had BARs mapped with a memory type (normal_nc, for example), from when "
+	  "to when and by which rule; then times choose who had one at any moment between them. "
+	  "TIME is YYYY-MM-DD[ HH:MM[:SS]][Z], or how long ago as 90s, 5m, 2h or 3d."
+	  BELOW EXIT_STATUS,
+	  NULL, NULL, 0, TAKES_AUDIT | TAKES_RECORDS, ncg_cli_audit },
 	{ "doctor", "what this host has, lacks and endangers",
 	  "Show everything that ncgate needs of the host, what is missing and what follows "
 	  "from it, and the known hazards of its parts." BELOW EXIT_STATUS,
@@ -107,6 +116,8 @@ struct invocation {
 enum {
 	OPTION_CONTROL = 256, OPTION_JSON, OPTION_POLICY, OPTION_AUDIT, OPTION_HAZARDS,
 	OPTION_AGAINST, OPTION_BAR, OPTION_UID, OPTION_CGROUP, OPTION_BOUND, OPTION_ROOT,
+	OPTION_SINCE, OPTION_UNTIL, OPTION_GUEST, OPTION_DEVICE, OPTION_TYPE, OPTION_HAD,
+	OPTION_FOLLOW,
 };
 
 static const struct {
@@ -131,6 +142,15 @@ static const struct {
 	  { "cgroup", OPTION_CGROUP, "PATH", 0, "Its cgroup, below /sys/fs/cgroup", 0 } },
 	{ TAKES_BOUND,
 	  { "bound", OPTION_BOUND, NULL, 0, "Only what is bound to VFIO or in a guest", 0 } },
+	{ TAKES_RECORDS, { "since", OPTION_SINCE, "TIME", 0, "From this time on", 0 } },
+	{ TAKES_RECORDS, { "until", OPTION_UNTIL, "TIME", 0, "Up to this time", 0 } },
+	{ TAKES_RECORDS, { "guest", OPTION_GUEST, "GUEST", 0, "Of this guest", 0 } },
+	{ TAKES_RECORDS, { "device", OPTION_DEVICE, "DEVICE", 0, "Of this device", 0 } },
+	{ TAKES_RECORDS, { "type", OPTION_TYPE, "TYPE", 0, "Records of this type", 0 } },
+	{ TAKES_RECORDS,
+	  { "had", OPTION_HAD, "MEMORY-TYPE", 0, "Who had BARs mapped so, and when", 0 } },
+	{ TAKES_RECORDS,
+	  { "follow", OPTION_FOLLOW, NULL, 0, "Go on with records as they come", 0 } },
 	/* For tests, and to look at what was collected from another host. */
 	{ TAKES_ROOT,
 	  { "root", OPTION_ROOT, "DIR", OPTION_HIDDEN, "Look for /sys and /proc there", 0 } },
@@ -213,6 +233,27 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPTION_ROOT:
 		cli->root = arg;
+		return 0;
+	case OPTION_SINCE:
+		cli->since = arg;
+		return 0;
+	case OPTION_UNTIL:
+		cli->until = arg;
+		return 0;
+	case OPTION_GUEST:
+		cli->guest = arg;
+		return 0;
+	case OPTION_DEVICE:
+		cli->device = arg;
+		return 0;
+	case OPTION_TYPE:
+		cli->type = arg;
+		return 0;
+	case OPTION_HAD:
+		cli->had = arg;
+		return 0;
+	case OPTION_FOLLOW:
+		cli->follow = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

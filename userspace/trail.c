@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 #include "device.h"
@@ -142,52 +143,59 @@ const char *ncg_trail_decision(const json_t *record, struct ncg_trail_decision *
 
 /* --------------------------------------------------------------------- reading */
 
-static void bad(struct ncg_trail *trail, uint64_t line, bool foreign, const char *why)
+/* One line of one file of the trail. */
+struct position {
+	const char *stamp;
+	uint64_t line;
+};
+
+static void bad(struct ncg_trail *trail, const struct position *at, bool foreign, const char *why)
 {
+	struct ncg_trail_bad *bad;
+
 	if (foreign)
 		trail->foreign++;
 	else
 		trail->damaged++;
-	if (trail->named < NCG_TRAIL_NAMED)
-		trail->bad[trail->named++] = (struct ncg_trail_bad){ line, foreign, why };
+	if (trail->named == NCG_TRAIL_NAMED)
+		return;
+	bad = &trail->bad[trail->named++];
+	*bad = (struct ncg_trail_bad){ .line = at->line, .foreign = foreign, .why = why };
+	snprintf(bad->stamp, sizeof(bad->stamp), "%s", at->stamp);
 }
 
-static void take(struct ncg_trail *trail, uint64_t line, const json_t *record,
+static void take(struct ncg_trail *trail, const struct position *at, const json_t *record,
 		 const struct ncg_trail_wanted *wanted, void *arg)
 {
 	const char *type = text(record, "type"), *wrong = NULL;
 
 	if (!json_is_object(record)) {
-		bad(trail, line, true, "JSON, but no object");
+		bad(trail, at, true, "JSON, but no object");
 		return;
 	}
 	if (!type || !text(record, "time")) {
-		bad(trail, line, true, "no time and type of a record");
+		bad(trail, at, true, "no time and type of a record");
 		return;
 	}
 	if (!strcmp(type, "gap"))
 		trail->lost += json_integer_value(json_object_get(record, "lost"));
 	for (; wanted->type && !wrong; wanted++)
-		if (!strcmp(type, wanted->type))
+		if (!strcmp(wanted->type, "*") || !strcmp(type, wanted->type))
 			wrong = wanted->record(arg, record);
 	if (wrong)
-		bad(trail, line, false, wrong);
+		bad(trail, at, false, wrong);
 	else
 		trail->records++;
 }
 
-int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
-		   struct ncg_trail *ret_trail)
+static int read_file(FILE *file, const char *stamp, const struct ncg_trail_wanted *wanted,
+		     void *arg, struct ncg_trail *trail)
 {
-	ncg_autofclose FILE *file = fopen(path, "re");
+	struct position at = { .stamp = stamp };
 	ncg_autofree char *line = NULL;
-	uint64_t number = 0;
 	size_t room = 0;
 	ssize_t length;
 
-	if (!file)
-		return -errno;
-	*ret_trail = (struct ncg_trail){};
 	for (;;) {
 		json_t *record;
 
@@ -195,15 +203,15 @@ int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void
 		length = getline(&line, &room, file);
 		if (length < 0)
 			break;
-		number++;
+		at.line++;
 		/* What a torn line is made good with. */
 		if (length == 1 && *line == '\n')
 			continue;
 		record = json_loadb(line, length, JSON_DECODE_ANY, NULL);
 		if (record)
-			take(ret_trail, number, record, wanted, arg);
+			take(trail, &at, record, wanted, arg);
 		else
-			bad(ret_trail, number, false, "not JSON, cut or overwritten");
+			bad(trail, &at, false, "not JSON, cut or overwritten");
 		json_decref(record);
 	}
 	if (!feof(file))
@@ -211,12 +219,71 @@ int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void
 	return 0;
 }
 
+/* One that was put aside; not the one that is `last`, which was so just now. */
+static int read_aside(const char *folder, const char *name, const char *stamp, FILE *last,
+		      const struct ncg_trail_wanted *wanted, void *arg, struct ncg_trail *trail)
+{
+	ncg_autofclose FILE *file = NULL;
+	ncg_autofree char *path = NULL;
+	struct stat st, st_last;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	file = fopen(path, "re");
+	if (!file)
+		/* ncgated removes old ones. */
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fileno(file), &st) || fstat(fileno(last), &st_last))
+		return -errno;
+	if (st.st_dev == st_last.st_dev && st.st_ino == st_last.st_ino)
+		return 0;
+	return read_file(file, stamp, wanted, arg, trail);
+}
+
+int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
+		   struct ncg_trail *ret_trail)
+{
+	return ncg_trail_read_to(path, wanted, arg, ret_trail, NULL);
+}
+
+int ncg_trail_read_to(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
+		      struct ncg_trail *ret_trail, FILE **ret_last)
+{
+	/* First: what is put aside from now on is still read. */
+	ncg_autofclose FILE *last = fopen(path, "re");
+	ncg_autofree char *folder = NULL, *base = NULL;
+	char **names;
+	size_t count;
+	int r;
+
+	if (!last)
+		return -errno;
+	*ret_trail = (struct ncg_trail){};
+	r = ncg_audit_file_split(path, &folder, &base);
+	if (!r)
+		r = ncg_audit_file_list(folder, base, &names, &count);
+	if (r)
+		return r;
+	for (size_t i = 0; i < count && !r; i++)
+		r = read_aside(folder, names[i], ncg_audit_file_stamp(names[i], base), last,
+			       wanted, arg, ret_trail);
+	ncg_audit_file_free_names(names, count);
+	if (!r)
+		r = read_file(last, "", wanted, arg, ret_trail);
+	if (!r && ret_last)
+		*ret_last = ncg_take_ptr(last);
+	return r;
+}
+
 json_t *ncg_trail_json(const struct ncg_trail *trail)
 {
 	json_t *lines = json_array();
 
 	for (size_t i = 0; i < trail->named; i++)
-		json_array_append_new(lines, json_pack("{s:I, s:b, s:s}", "line",
+		json_array_append_new(lines, json_pack("{s:s, s:I, s:b, s:s}", "stamp",
+						       trail->bad[i].stamp, "line",
 						       (json_int_t)trail->bad[i].line, "foreign",
 						       (int)trail->bad[i].foreign, "why",
 						       trail->bad[i].why));

@@ -12,13 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "abi.h"
+#include "audit_file.h"
 
 #define NCG_TRAIL_NAMED 20 /* bad lines that are named, of all */
 
 /* One line that is no record. */
 struct ncg_trail_bad {
+	char stamp[NCG_AUDIT_FILE_STAMP_LEN]; /* of the rotated file; "": the trail's last */
 	uint64_t line;
 	bool foreign;	 /* it is whole, but no record of ncgate */
 	const char *why; /* constant */
@@ -40,15 +43,23 @@ struct ncg_trail {
 typedef const char *ncg_trail_record(void *arg, const json_t *record);
 
 struct ncg_trail_wanted {
-	const char *type; /* "decision", …; NULL ends a list */
+	const char *type; /* "decision", …; "*" for every one; NULL ends a list */
 	ncg_trail_record *record;
 };
 
 /*
- * Reads the file at path. Returns 0, -ENOMEM or the -errno of reading; not logged.
+ * Reads the trail at path: the files that were put aside beside it, the oldest first,
+ * and the file itself. Returns 0, -ENOMEM or the -errno of reading; not logged.
  */
 int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
 		   struct ncg_trail *ret_trail);
+
+/*
+ * The same; and with ret_last, the trail's last file where reading ended, for the caller
+ * to read on and to close. It may have been put aside meanwhile.
+ */
+int ncg_trail_read_to(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
+		      struct ncg_trail *ret_trail, FILE **ret_last);
 
 /* What a decision record says. Strings are borrowed from it. */
 struct ncg_trail_decision {

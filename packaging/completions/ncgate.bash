@@ -11,7 +11,7 @@ _ncgate_devices() {
 }
 
 _ncgate() {
-	local commands='status guests devices check explain replay suggest doctor'
+	local commands='status guests devices check explain replay suggest audit doctor'
 	local options='--json --help --version' word= option= command= i
 	# The word as typed: bash cuts words at = and :, which stand in ours.
 	local line=${COMP_LINE:0:COMP_POINT}
@@ -29,6 +29,7 @@ _ncgate() {
 	explain) options+=' --policy --bar --uid --cgroup' ;;
 	replay) options+=' --audit' ;;
 	suggest) options+=' --control --policy --audit' ;;
+	audit) options+=' --audit --since --until --guest --device --type --had --follow' ;;
 	doctor) options+=' --control --policy --hazards' ;;
 	esac
 
@@ -53,7 +54,15 @@ _ncgate() {
 		mapfile -t COMPREPLY < <(compgen -W '0 1 2 3 4 5' -- "$word")
 		return
 		;;
-	--uid | --cgroup) return ;;
+	--device)
+		mapfile -t COMPREPLY < <(compgen -W "$(_ncgate_devices)" -- "$word")
+		return
+		;;
+	--had)
+		mapfile -t COMPREPLY < <(compgen -W 'normal_nc device_nGnRE' -- "$word")
+		return
+		;;
+	--uid | --cgroup | --since | --until | --guest | --type) return ;;
 	esac
 	case $command:$current in
 	*:-*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current") ;;

@@ -61,7 +61,7 @@ static void usage(void **state)
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
 		  { "no command given; expected status, guests, devices, check, explain, replay, "
-		    "suggest or doctor\n" } },
+		    "suggest, audit or doctor\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
 		{ { "--control" }, 2, {}, { "--control" } },

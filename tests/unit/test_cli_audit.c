@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The built ncgate on a whole audit trail, in files that were put aside and over two
+ * boots of the host: `audit`, what it chooses, who had what, and records as they come.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "cli_run.h"
+
+#define T(rest) "2026-01-" rest ".000000Z"
+#define HEAD(time, type) "{\"time\":\"" T(time) "\",\"boot_ns\":1,\"type\":\"" type "\""
+#define GUEST(id, pid, name)                                                            \
+	",\"guest\":{\"id\":\"" id "\",\"pid\":" pid ",\"name\":\"" name "\",\"uuid\":\"u-" name "\"}"
+#define CARD(slot, bar)                                                                 \
+	"\"device\":{\"slot\":\"" slot "\",\"vendor_id\":\"fff1\",\"device_id\":\"0001\",\"bar\":" bar "}"
+#define DECISION(time, guest, card, line)                                               \
+	HEAD(time, "decision") guest "," card ",\"verdict\":\"allow\",\"reason\":\"rule\","   \
+	"\"rule\":{\"file\":\"p.conf\",\"line\":" line "},\"mode\":\"enforce\","             \
+	"\"grade\":\"hook\",\"policy\":{\"generation\":4}}\n"
+#define MAP(time, type, guest, vm, card, memory)                                        \
+	HEAD(time, type) guest ",\"vm\":" vm "," card ",\"memory_type\":\"" memory "\"}\n"
+#define TOTAL(card, memory, first)                                                      \
+	"{" card ",\"memory_type\":\"" memory "\",\"first\":\"" T(first) "\",\"maps\":3,\"bytes\":4096}"
+
+#define ALPHA GUEST("1-1", "1", "alpha")
+#define BETA GUEST("2-2", "2", "beta")
+#define GAMMA GUEST("3-3", "3", "gamma")
+#define DELTA GUEST("4-4", "4", "delta\\u001b[2J")
+#define CARD1 CARD("0000:01:00.0", "2")
+#define CARD2 CARD("0009:01:00.0", "0")
+
+/* Two that were put aside, in an order that names alone tell, and the last. */
+static int set_up(void **state)
+{
+	(void)state;
+	tree_make();
+	tree_file("log.20260101T000005.000000Z",
+		  HEAD("01T00:00:00", "daemon_start") ",\"boot_id\":\"A\",\"version\":\"1\"}\n"
+		  HEAD("01T00:00:01", "vm_create") ALPHA ",\"vm\":1}\n"
+		  DECISION("01T00:00:02", ALPHA, CARD1, "3")
+		  MAP("01T00:00:03", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+		  MAP("01T00:00:04", "stage2_first", ALPHA, "1", CARD2, "device_nGnRE"));
+	tree_file("log.20260101T000010.000000Z",
+		  HEAD("01T00:00:05", "rotation") ",\"previous\":\"log.20260101T000005.000000Z\"}\n"
+		  DECISION("01T00:00:06", BETA, CARD1, "7")
+		  MAP("01T00:00:07", "stage2_first", BETA, "12", CARD1, "normal_nc")
+		  /* came later than what it was mapped by */
+		  DECISION("01T00:00:08", ALPHA, CARD1, "9"));
+	tree_file("log",
+		  HEAD("01T00:01:00", "vm_destroy") ALPHA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:03") ","
+		  TOTAL(CARD2, "device_nGnRE", "01T00:00:04") "]}\n"
+		  HEAD("02T00:00:00", "daemon_start") ",\"boot_id\":\"B\",\"version\":\"1\"}\n"
+		  MAP("02T00:00:01", "found_mapped", GAMMA, "1", CARD2, "normal_nc")
+		  HEAD("02T00:00:02", "gap") ",\"cause\":\"not_received\",\"lost\":2,"
+		  "\"since\":\"a\",\"until\":\"b\"}\n"
+		  HEAD("02T00:00:09", "vm_destroy") DELTA ",\"vm\":3,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "02T00:00:01") "]}\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	tree_remove();
+	return 0;
+}
+
+#define LOST "ncgate: log: 2 events were lost before they could be recorded\n"
+#define AUDIT "audit", "--audit", "log"
+
+static void records(void **state)
+{
+	static const struct line lines[] = {
+		{ { AUDIT }, 0,
+		  { T("01T00:00:00") "  ncgated 1 began, grade \n"
+		    T("01T00:00:01") "  alpha: VM 1 began\n"
+		    T("01T00:00:02") "  alpha: allow 0000:01:00.0 BAR 2 by p.conf:3 (mode enforce, grade hook)\n",
+		    "nGnRE mapping of 0009:01:00.0 BAR 0\n" T("01T00:00:05") "  the audit log goes on here",
+		    /* a name does not steer the terminal */
+		    T("02T00:00:09") "  delta?[2J: VM 3 ended; it had normal_nc 0000:01:00.0 BAR 2\n" },
+		  { LOST } },
+		{ { AUDIT, "--json", "--type", "vm_create" }, 0,
+		  { "{\"time\":\"" T("01T00:00:01") "\",\"boot_ns\":1,\"type\":\"vm_create\",\"guest\":" },
+		  { LOST } },
+	};
+
+	(void)state;
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* Which records there are is told by their times. */
+static void chosen(void **state)
+{
+	static const struct {
+		const char *args[9];
+		const char *times; /* of the month's first two days */
+	} cases[] = {
+		{ { "--guest", "alpha" }, "1/0:1 1/0:2 1/0:3 1/0:4 1/0:8 1/1:0" },
+		{ { "--guest", "u-beta" }, "1/0:6 1/0:7" },
+		{ { "--guest", "2-2" }, "1/0:6 1/0:7" },
+		{ { "--guest", "2" }, "1/0:6 1/0:7" },
+		{ { "--guest", "nobody" }, "" },
+		/* also by what a VM's end lists */
+		{ { "--device", "0009:01:00.0" }, "1/0:4 1/1:0 2/0:1" },
+		{ { "--device", "01:00.0", "--guest", "beta" }, "1/0:6 1/0:7" },
+		{ { "--device", "FFF1:0001", "--type", "stage2_first" }, "1/0:3 1/0:4 1/0:7" },
+		{ { "--since", "2026-01-01T00:00:08Z" }, "1/0:8 1/1:0 2/0:0 2/0:1 2/0:2 2/0:9" },
+		{ { "--since", "2026-01-01T00:00:07.000001Z", "--until", "2026-01-01T00:01:00Z" },
+		  "1/0:8 1/1:0" },
+		{ { "--since", "2026-01-02Z", "--type", "gap" }, "2/0:2" },
+		{ { "--since", "1s" }, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		const char *args[16] = { AUDIT };
+		char times[512] = "";
+		size_t used = 0;
+
+		memcpy(args + 3, cases[i].args, sizeof(cases[i].args));
+		run(args, &result);
+		assert_int_equal(result.status, 0);
+		for (const char *line = result.out; *line; line = strchr(line, '\n') + 1) {
+			unsigned int day, minute, second;
+
+			assert_int_equal(sscanf(line, "2026-01-%2uT00:%2u:%2u", &day, &minute, &second),
+					 3);
+			used += snprintf(times + used, sizeof(times) - used, "%s%u/%u:%u",
+					 used ? " " : "", day, minute, second);
+		}
+		if (strcmp(times, cases[i].times))
+			fail_msg("%s %s: %s", args[3], args[4], times);
+	}
+}
+
+static void had(void **state)
+{
+	static const struct line lines[] = {
+		{ { AUDIT, "--had", "normal_nc" }, 0,
+		  { "FROM                         UNTIL                                                  "
+		    "GUEST  NAME       DEVICE        BAR  VERDICT  BY        POLICY\n",
+		    T("01T00:00:03") "  " T("01T00:01:00") "                            1-1    alpha      "
+		    "0000:01:00.0    2  allow    p.conf:3       4\n",
+		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta       "
+		    "0000:01:00.0    2  allow    p.conf:7       4\n",
+		    T("02T00:00:01") "  -                                                      3-3    gamma      "
+		    "0009:01:00.0    0  -        -              -\n",
+		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta?[2J  "
+		    "0000:01:00.0    2  -        -              -\n" },
+		  { LOST } },
+		{ { AUDIT, "--had", "normal_wt" }, 0, { "no guest had normal_wt\n" }, { LOST } },
+		{ { AUDIT, "--had", "nc" }, 2, {}, { "--had: 'nc' is no memory type" } },
+		{ { AUDIT, "--had", "normal_nc", "--type", "gap" }, 2, {},
+		  { "--had goes neither with --follow nor with --type" } },
+		{ { AUDIT, "--since", "soon" }, 2, {}, { "--since: 'soon' is no time" } },
+		{ { AUDIT, "--until", "5x" }, 2, {}, { "--until: '5x' is no time" } },
+		{ { "audit", "--audit", "none" }, 2, {}, { "the audit trail none cannot be read" } },
+	};
+
+	(void)state;
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* Who had it at any moment between two times, and not only who got it then. */
+static void had_between(void **state)
+{
+	static const struct {
+		const char *args[7];
+		const char *guests;
+	} cases[] = {
+		{ { "--since", "2026-01-01T00:00:30Z", "--until", "2026-01-01T00:00:40Z" }, "1-1 2-2" },
+		{ { "--since", "2026-01-01T00:01:01Z", "--until", "2026-01-01T23:00:00Z" }, "" },
+		{ { "--until", "2026-01-01T00:00:05Z" }, "1-1" },
+		{ { "--since", "2026-01-02T00:00:09Z" }, "3-3 4-4" },
+		{ { "--since", "2026-01-02T00:00:10Z" }, "3-3" },
+		{ { "--device", "0009:01:00.0" }, "3-3" },
+		{ { "--guest", "beta" }, "2-2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		const char *args[16] = { AUDIT, "--json", "--had", "normal_nc" };
+		json_t *document, *entry;
+		char guests[512] = "";
+		size_t used = 0, j;
+
+		memcpy(args + 6, cases[i].args, sizeof(cases[i].args));
+		run(args, &result);
+		assert_int_equal(result.status, 0);
+		document = json_loads(result.out, 0, NULL);
+		assert_non_null(document);
+		json_array_foreach(json_object_get(document, "had"), j, entry)
+			used += snprintf(guests + used, sizeof(guests) - used, "%s%s", used ? " " : "",
+					 json_string_value(json_object_get(
+						 json_object_get(entry, "guest"), "id")));
+		if (strcmp(guests, cases[i].guests))
+			fail_msg("%s %s: %s", args[6], args[7], guests);
+		json_decref(document);
+	}
+}
+
+/* ---------------------------------------------------------------------- following */
+
+static void append(const char *text)
+{
+	FILE *file = fopen(tree_path("log"), "a");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Reads until the text is there; fails when it does not come. */
+static void expect(int fd, const char *text)
+{
+	static char got[4096];
+	size_t used = 0;
+
+	for (;;) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		got[used] = '\0';
+		if (strstr(got, text))
+			return;
+		if (poll(&wait, 1, 30000) != 1)
+			fail_msg("no '%s' in '%s'", text, got);
+		n = read(fd, got + used, sizeof(got) - 1 - used);
+		assert_true(n > 0);
+		used += n;
+	}
+}
+
+/* A line in two parts, a file that is put aside, and one line of a guest not asked for. */
+static void follows(void **state)
+{
+	const char *dir = getenv("NCG_BIN_DIR");
+	char *env[] = { "LC_ALL=C.UTF-8", NULL };
+	ncg_autofree char *bin = dir ? realpath(dir, NULL) : NULL, *path = NULL;
+	int fds[2];
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(bin);
+	assert_true(asprintf(&path, "%s/ncgate", bin) > 0);
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		char *argv[] = { path, "audit", "--audit", "log", "--follow", "--guest", "beta", NULL };
+
+		run_child(argv, env, fds[1], fds[1]);
+	}
+	close(fds[1]);
+	expect(fds[0], "beta: normal_nc mapping");
+	append(MAP("03T00:00:01", "stage2_first", ALPHA, "9", CARD2, "normal_nc"));
+	append("{\"time\":\"" T("03T00:00:02") "\",\"boot_ns\":1,\"type\":\"vm_cre");
+	append("ate\"" BETA ",\"vm\":9}\n");
+	expect(fds[0], T("03T00:00:02") "  beta: VM 9 began\n");
+	append(HEAD("03T00:00:03", "vm_create") BETA ",\"vm\":10}\n");
+	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000000.000000Z")), 0);
+	append(HEAD("03T00:00:04", "vm_create") BETA ",\"vm\":11}\n");
+	expect(fds[0], "beta: VM 11 began\n");
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fds[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(records, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(chosen, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(follows, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

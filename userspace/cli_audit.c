@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ncgate audit`: the records of the audit trail that are asked for, as sentences or as
+ * they are, and with --follow those to come; with --had, which guests had BARs mapped
+ * with a memory type, when and by which rule. Changes nothing.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cli.h"
+#include "history.h"
+#include "log.h"
+#include "names.h"
+#include "record_text.h"
+#include "trail.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define TIME_LEN 32
+
+/* A follower looks at least so often, for file systems that tell nobody. */
+#define LOOK_MS 1000
+
+/* What is asked for. Times are as records have them, so they compare as text. */
+struct query {
+	const struct ncg_cli *cli;
+	char since[TIME_LEN]; /* "": from the beginning */
+	char until[TIME_LEN]; /* "": to the end */
+	struct ncg_history *history; /* NULL: records are printed */
+};
+
+/* ------------------------------------------------------------------------- times */
+
+static void format_time(time_t seconds, const char *fraction, char ret_text[TIME_LEN])
+{
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(ret_text, TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(ret_text + n, TIME_LEN - n, ".%sZ", fraction);
+}
+
+/* "90s", "5m", "2h", "3d": that long before now. */
+static bool parse_ago(const char *text, char ret_text[TIME_LEN])
+{
+	static const char units[] = "smhd";
+	static const time_t seconds[] = { 1, 60, 3600, 86400 };
+	const char *unit;
+	char *end;
+	long count;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	count = strtol(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (!unit || end[1] || errno || count > 1000000000)
+		return false;
+	format_time(time(NULL) - count * seconds[unit - units], "000000", ret_text);
+	return true;
+}
+
+/*
+ * "2026-01-31", "2026-01-31 23:59", "2026-01-31T23:59:59.5Z": UTC with a Z or as a
+ * record has it, else by this host's time zone.
+ */
+static bool parse_date(const char *text, char ret_text[TIME_LEN])
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
+					     "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		char fraction[] = "000000";
+		struct tm tm = { .tm_isdst = -1 };
+		const char *rest = strptime(text, forms[i], &tm);
+		size_t digits;
+
+		if (!rest)
+			continue;
+		if (*rest == '.') {
+			digits = strspn(++rest, "0123456789");
+			memcpy(fraction, rest, digits < 6 ? digits : 6);
+			rest += digits;
+		}
+		if (strcmp(rest, "") && strcmp(rest, "Z"))
+			continue;
+		format_time(*rest ? timegm(&tm) : mktime(&tm), fraction, ret_text);
+		return true;
+	}
+	return false;
+}
+
+static bool parse_time(const char *option, const char *text, char ret_text[TIME_LEN])
+{
+	if (!text || parse_ago(text, ret_text) || parse_date(text, ret_text))
+		return true;
+	ncg_log_error(0, "--%s: '%s' is no time: YYYY-MM-DD[ HH:MM[:SS]][Z], or how long ago as "
+			 "90s, 5m, 2h or 3d", option, text);
+	return false;
+}
+
+/* ----------------------------------------------------------------------- filters */
+
+static bool is_guest(const char *wanted, const json_t *guest)
+{
+	static const char *const keys[] = { "name", "uuid", "id" };
+	char pid[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(wanted, ncg_cli_text(guest, keys[i])))
+			return true;
+	snprintf(pid, sizeof(pid), "%lld", ncg_cli_number(guest, "pid"));
+	return json_object_get(guest, "pid") && !strcmp(wanted, pid);
+}
+
+static bool is_device(const char *wanted, const json_t *device)
+{
+	const char *slot = ncg_cli_text(device, "slot");
+	char id[24];
+
+	snprintf(id, sizeof(id), "%s:%s", ncg_cli_text(device, "vendor_id"),
+		 ncg_cli_text(device, "device_id"));
+	if (!strcasecmp(wanted, slot) || !strcasecmp(wanted, id))
+		return true;
+	return !strncmp(slot, "0000:", 5) && !strcasecmp(wanted, slot + 5);
+}
+
+/* Of a record, or of one of what it lists as mapped. */
+static bool is_about(const struct ncg_cli *cli, const json_t *record)
+{
+	const json_t *part;
+	size_t i;
+
+	if ((!cli->guest || is_guest(cli->guest, json_object_get(record, "guest"))) &&
+	    (!cli->device || is_device(cli->device, json_object_get(record, "device"))))
+		return true;
+	json_array_foreach(json_object_get(record, "mapped"), i, part) {
+		const json_t *guest = json_object_get(part, "guest");
+
+		if (!guest)
+			guest = json_object_get(record, "guest");
+		if ((!cli->guest || is_guest(cli->guest, guest)) &&
+		    (!cli->device || is_device(cli->device, json_object_get(part, "device"))))
+			return true;
+	}
+	return false;
+}
+
+/* ----------------------------------------------------------------------- records */
+
+static const char *print_record(const struct query *query, const json_t *record)
+{
+	const struct ncg_cli *cli = query->cli;
+	const char *when = ncg_cli_text(record, "time");
+	ncg_autofree char *text = NULL;
+
+	if (strcmp(when, query->since) < 0 || (*query->until && strcmp(when, query->until) > 0) ||
+	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !is_about(cli, record))
+		return NULL;
+	if (cli->json) {
+		text = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+		if (text)
+			puts(text);
+		return text ? NULL : "no memory for it";
+	}
+	text = ncg_record_text(record);
+	if (!text)
+		return "no memory for it";
+	ncg_cli_hide_controls(text);
+	printf("%s  %s\n", when, text);
+	return NULL;
+}
+
+static const char *take_record(void *arg, const json_t *record)
+{
+	struct query *query = arg;
+
+	if (!query->history)
+		return print_record(query, record);
+	ncg_history_take(query->history, record);
+	return NULL;
+}
+
+/* --------------------------------------------------------------------- following */
+
+/* The lines that are whole by now. What is cut has not been written to its end yet. */
+static void print_new(const struct query *query, FILE *file)
+{
+	ncg_autofree char *line = NULL;
+	size_t room = 0;
+	ssize_t length;
+
+	clearerr(file);
+	while ((length = getline(&line, &room, file)) > 0) {
+		json_t *record;
+
+		if (line[length - 1] != '\n') {
+			fseeko(file, -length, SEEK_CUR);
+			break;
+		}
+		record = json_loadb(line, length, 0, NULL);
+		if (json_is_object(record))
+			print_record(query, record);
+		json_decref(record);
+	}
+	fflush(stdout);
+}
+
+/* The file at the path when it is another one than `file`; NULL while it is not. */
+static FILE *open_other(const char *path, FILE *file)
+{
+	struct stat st, st_open;
+
+	if (stat(path, &st) || fstat(fileno(file), &st_open) ||
+	    (st.st_dev == st_open.st_dev && st.st_ino == st_open.st_ino))
+		return NULL;
+	return fopen(path, "re");
+}
+
+/*
+ * Prints what comes, until it is killed or nobody reads. file is where reading ended; it
+ * is closed. Returns 0 or -errno.
+ */
+static int follow(const struct query *query, FILE *file)
+{
+	const char *path = query->cli->audit;
+	ncg_autofree char *folder = NULL, *base = NULL;
+	ncg_autoclose int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd wait = { .fd = notify, .events = POLLIN };
+	int r = ncg_audit_file_split(path, &folder, &base);
+
+	if (!r && notify >= 0)
+		inotify_add_watch(notify, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+	while (!r && !ferror(stdout)) {
+		char events[4096];
+		FILE *other = open_other(path, file);
+
+		/* Also of one that was put aside: it is not written again. */
+		print_new(query, file);
+		if (other) {
+			fclose(file);
+			file = other;
+			continue;
+		}
+		if (poll(&wait, 1, LOOK_MS) < 0 && errno != EINTR)
+			r = -errno;
+		while (notify >= 0 && read(notify, events, sizeof(events)) > 0)
+			;
+	}
+	fclose(file);
+	return r;
+}
+
+/* -------------------------------------------------------------------------- had */
+
+static bool was_then(const struct query *query, const json_t *entry)
+{
+	const char *until = ncg_cli_text(entry, "until");
+
+	if (*query->until && strcmp(ncg_cli_text(entry, "from"), query->until) > 0)
+		return false;
+	return !*until || strcmp(until, query->since) >= 0;
+}
+
+static json_t *choose_entries(const struct query *query)
+{
+	json_t *chosen = json_array(), *entry;
+	size_t i;
+
+	json_array_foreach(ncg_history_entries(query->history), i, entry)
+		if (was_then(query, entry) && is_about(query->cli, entry))
+			json_array_append(chosen, entry);
+	return chosen;
+}
+
+static int print_entries(const struct ncg_cli *cli, const json_t *entries)
+{
+	static const struct ncg_cli_column columns[] = {
+		{ "FROM", false },   { "UNTIL", false }, { "GUEST", false }, { "NAME", false },
+		{ "DEVICE", false }, { "BAR", true },	 { "VERDICT", false }, { "BY", false },
+		{ "POLICY", true },
+	};
+	ncg_autotable struct ncg_cli_table *table =
+		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(entries, i, entry) {
+		const json_t *guest = json_object_get(entry, "guest");
+		const json_t *device = json_object_get(entry, "device");
+		const json_t *decision = json_object_get(entry, "decision");
+		const json_t *policy = json_object_get(decision, "policy");
+		const char *verdict = ncg_cli_text(decision, "verdict");
+
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(entry, "from"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s%s", ncg_cli_text(entry, "until"),
+				  ncg_cli_is(entry, "ended", "host") ? ", then the host began anew" :
+								       "");
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "id"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "name"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(device, "slot"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", ncg_cli_number(device, "bar"));
+		ncg_cli_table_add(table, ncg_cli_verdict_colour(verdict), "%s", verdict);
+		ncg_cli_add_reason(table, decision);
+		if (policy)
+			ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld",
+					  ncg_cli_number(policy, "generation"));
+		else
+			ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", "");
+	}
+	return ncg_cli_table_print(table, stdout, cli->colours, 0);
+}
+
+static int print_history(const struct query *query, const struct ncg_trail *trail)
+{
+	const struct ncg_cli *cli = query->cli;
+	json_t *entries = choose_entries(query), *document;
+	int r = 0;
+
+	if (cli->json) {
+		document = json_pack("{s:o, s:s, s:s, s:s, s:o, s:o}", "audit",
+				     ncg_cli_json_text(cli->audit), "memory_type", cli->had,
+				     "since", query->since, "until", query->until, "had", entries,
+				     "trail", ncg_trail_json(trail));
+		r = document ? ncg_cli_print_json(document) : -ENOMEM;
+		json_decref(document);
+		return r;
+	}
+	if (json_array_size(entries))
+		r = print_entries(cli, entries);
+	else
+		printf("no guest had %s\n", cli->had);
+	json_decref(entries);
+	return r;
+}
+
+/* ---------------------------------------------------------------------- command */
+
+static bool is_memory_type(const char *name)
+{
+	for (enum ncg_memtype type = 0; type < NCG_MT_NR; type++)
+		if (!strcmp(name, ncg_names_memtype(type)))
+			return true;
+	ncg_log_error(0, "--had: '%s' is no memory type; normal_nc is one, device_nGnRE another",
+		      name);
+	return false;
+}
+
+enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
+{
+	static const struct ncg_trail_wanted wanted[] = {
+		{ "*", take_record }, { NULL, NULL },
+	};
+	struct query query = { .cli = cli };
+	struct ncg_trail trail;
+	FILE *last = NULL;
+	int r;
+
+	if (!parse_time("since", cli->since, query.since) ||
+	    !parse_time("until", cli->until, query.until) ||
+	    (cli->had && !is_memory_type(cli->had)))
+		return NCG_EXIT_BAD_INPUT;
+	if (cli->had && (cli->follow || cli->type)) {
+		ncg_log_error(0, "--had goes neither with --follow nor with --type");
+		return NCG_EXIT_BAD_INPUT;
+	}
+	if (cli->had) {
+		query.history = ncg_history_new(cli->had);
+		if (!query.history)
+			return ncg_cli_fail(-ENOMEM);
+	}
+	r = ncg_trail_read_to(cli->audit, wanted, &query, &trail, cli->follow ? &last : NULL);
+	if (r) {
+		ncg_history_free(query.history);
+		ncg_log_error(r, "the audit trail %s cannot be read", cli->audit);
+		return NCG_EXIT_BAD_INPUT;
+	}
+	ncg_cli_tell_trail(cli, &trail);
+	if (query.history)
+		r = print_history(&query, &trail);
+	else if (cli->follow)
+		r = follow(&query, last);
+	ncg_history_free(query.history);
+	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
+}

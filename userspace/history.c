@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Implements history.h. A record that lacks something is told of as far as it goes,
+ * or left out: whoever reads the trail says which lines are no records.
+ */
+#include "history.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "record_text.h"
+
+struct ncg_history {
+	const char *memory_type;
+	json_t *entries;   /* an array */
+	json_t *open;	   /* those of VMs that have not ended, by VM and place */
+	json_t *decisions; /* the latest, by process and place */
+	char *boot_id;
+	char *last_time; /* of the record before */
+};
+
+struct ncg_history *ncg_history_new(const char *memory_type)
+{
+	struct ncg_history *history = calloc(1, sizeof(*history));
+
+	if (!history)
+		return NULL;
+	*history = (struct ncg_history){
+		.memory_type = memory_type,
+		.entries = json_array(),
+		.open = json_object(),
+		.decisions = json_object(),
+		.boot_id = strdup(""),
+		.last_time = strdup(""),
+	};
+	if (history->entries && history->open && history->decisions && history->boot_id &&
+	    history->last_time)
+		return history;
+	ncg_history_free(history);
+	return NULL;
+}
+
+void ncg_history_free(struct ncg_history *history)
+{
+	if (!history)
+		return;
+	json_decref(history->entries);
+	json_decref(history->open);
+	json_decref(history->decisions);
+	free(history->boot_id);
+	free(history->last_time);
+	free(history);
+}
+
+const json_t *ncg_history_entries(const struct ncg_history *history)
+{
+	return history->entries;
+}
+
+/* "OWNER/SLOT/BAR", for the caller to free; NULL where the place is no BAR. */
+static char *make_key(const char *owner, const json_t *device)
+{
+	const char *slot = ncg_record_string(device, "slot");
+	char *key;
+
+	if (!*slot || asprintf(&key, "%s/%s/%lld", owner, slot,
+			       (long long)json_integer_value(json_object_get(device, "bar"))) < 0)
+		return NULL;
+	return key;
+}
+
+/* A VM by its id, which is unique until the programs' state is removed. */
+static char *owner_of(const json_t *record)
+{
+	char *owner;
+
+	if (asprintf(&owner, "%lld", (long long)json_integer_value(json_object_get(record, "vm"))) < 0)
+		return NULL;
+	return owner;
+}
+
+/* ------------------------------------------------------------------------- ends */
+
+static void end_entry(json_t *entry, const char *until, const char *ended)
+{
+	json_object_set_new(entry, "until", json_string(until));
+	json_object_set_new(entry, "ended", json_string(ended));
+}
+
+/* The host began anew: what was there ended between the last record and this one. */
+static void take_start(struct ncg_history *history, const json_t *record)
+{
+	const char *boot_id = ncg_record_string(record, "boot_id"), *key;
+	json_t *entry;
+
+	if (!*boot_id || !strcmp(boot_id, history->boot_id))
+		return;
+	if (*history->boot_id) {
+		json_object_foreach(history->open, key, entry)
+			end_entry(entry, history->last_time, "host");
+		json_object_clear(history->open);
+		json_object_clear(history->decisions);
+	}
+	free(history->boot_id);
+	history->boot_id = strdup(boot_id);
+}
+
+/* Takes from `open` what a VM had; with its time where it is known that it ended. */
+static void close_vm(struct ncg_history *history, const char *owner, const char *until)
+{
+	size_t length = owner ? strlen(owner) : 0;
+	const char *key;
+	json_t *entry;
+	void *next;
+
+	json_object_foreach_safe(history->open, next, key, entry) {
+		if (!length || strncmp(key, owner, length) || key[length] != '/')
+			continue;
+		if (until)
+			end_entry(entry, until, "vm");
+		json_object_del(history->open, key);
+	}
+}
+
+/* A VM with this id begins: one that has it already ended unseen. */
+static void take_vm_begin(struct ncg_history *history, const json_t *record)
+{
+	ncg_autofree char *owner = owner_of(record);
+
+	close_vm(history, owner, NULL);
+}
+
+/* ------------------------------------------------------------------------ begin */
+
+/* The decision that was in force for a process and a BAR, borrowed, or NULL. */
+static json_t *decision_of(const struct ncg_history *history, const json_t *guest,
+			   const json_t *device)
+{
+	ncg_autofree char *key = make_key(ncg_record_string(guest, "id"), device);
+
+	return key ? json_object_get(history->decisions, key) : NULL;
+}
+
+static json_t *add_entry(struct ncg_history *history, const json_t *record, json_t *device,
+			 const char *from)
+{
+	json_t *guest = json_object_get(record, "guest");
+	json_t *decision = decision_of(history, guest, device);
+	json_t *entry = json_pack("{s:O?, s:O?, s:O, s:s, s:s, s:n, s:n, s:s, s:O?}", "guest",
+				  guest, "vm", json_object_get(record, "vm"), "device", device,
+				  "memory_type", history->memory_type, "from", from, "until",
+				  "ended", "told_by", ncg_record_string(record, "type"),
+				  "decision", decision);
+
+	if (entry && json_array_append(history->entries, entry)) {
+		json_decref(entry);
+		return NULL;
+	}
+	return entry;
+}
+
+static void take_mapping(struct ncg_history *history, const json_t *record)
+{
+	json_t *device = json_object_get(record, "device");
+	ncg_autofree char *owner = owner_of(record);
+	ncg_autofree char *key = owner ? make_key(owner, device) : NULL;
+	json_t *entry;
+
+	if (!key || json_object_get(history->open, key) ||
+	    strcmp(ncg_record_string(record, "memory_type"), history->memory_type))
+		return;
+	entry = add_entry(history, record, device, ncg_record_string(record, "time"));
+	if (entry)
+		json_object_set_new(history->open, key, entry);
+}
+
+static void take_vm_end(struct ncg_history *history, const json_t *record)
+{
+	const char *until = ncg_record_string(record, "time");
+	ncg_autofree char *owner = owner_of(record);
+	json_t *total;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "mapped"), i, total) {
+		json_t *device = json_object_get(total, "device"), *entry;
+		ncg_autofree char *key = owner ? make_key(owner, device) : NULL;
+
+		if (!key || strcmp(ncg_record_string(total, "memory_type"), history->memory_type))
+			continue;
+		entry = json_incref(json_object_get(history->open, key));
+		if (!entry)
+			entry = add_entry(history, record, device, ncg_record_string(total, "first"));
+		if (!entry)
+			continue;
+		end_entry(entry, until, "vm");
+		json_object_set(entry, "maps", json_object_get(total, "maps"));
+		json_object_set(entry, "bytes", json_object_get(total, "bytes"));
+		json_object_del(history->open, key);
+		json_decref(entry);
+	}
+	/* What the totals do not name ended as well. */
+	close_vm(history, owner, until);
+}
+
+static void take_decision(struct ncg_history *history, const json_t *record)
+{
+	static const char *const members[] = { "time",  "verdict", "reason", "rule",
+					       "mode",	"grade",   "policy" };
+	ncg_autofree char *key = make_key(
+		ncg_record_string(json_object_get(record, "guest"), "id"),
+		json_object_get(record, "device"));
+	json_t *decision = json_object();
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (json_object_get(record, members[i]))
+			json_object_set(decision, members[i], json_object_get(record, members[i]));
+	if (key)
+		json_object_set(history->decisions, key, decision);
+	json_decref(decision);
+}
+
+void ncg_history_take(struct ncg_history *history, const json_t *record)
+{
+	static const struct {
+		const char *type;
+		void (*take)(struct ncg_history *history, const json_t *record);
+	} types[] = {
+		{ "daemon_start", take_start },
+		{ "decision", take_decision },
+		{ "vm_create", take_vm_begin },
+		{ "stage2_first", take_mapping },
+		{ "found_mapped", take_mapping },
+		{ "vm_destroy", take_vm_end },
+	};
+	const char *type = ncg_record_string(record, "type");
+	const char *time = ncg_record_string(record, "time");
+	char *last;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(types[i].type, type))
+			types[i].take(history, record);
+	last = strdup(time);
+	if (last) {
+		free(history->last_time);
+		history->last_time = last;
+	}
+}

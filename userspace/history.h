@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which guest had which BAR mapped with one memory type, from when to when and by which
+ * decision: put together from the records of the audit trail, in their order. Owns what
+ * it has gathered.
+ *
+ * A guest has a BAR from its first mapping of that type until its VM ends: that the BAR
+ * was mapped with another type later does not tell that nothing of the first is left.
+ * Where a loss took the first mapping, it is known by the walk after it, or by the VM's
+ * totals.
+ */
+#ifndef NCGATE_HISTORY_H
+#define NCGATE_HISTORY_H
+
+#include <jansson.h>
+
+struct ncg_history;
+
+/* memory_type: its name, borrowed. NULL when there is no memory. */
+struct ncg_history *ncg_history_new(const char *memory_type);
+void ncg_history_free(struct ncg_history *history); /* takes NULL */
+
+/* Takes the next record, of any type. */
+void ncg_history_take(struct ncg_history *history, const json_t *record);
+
+/*
+ * All of it in the order of the first mappings, borrowed: objects with
+ *	guest, vm, device (with bar), memory_type	as in the records
+ *	from, until	times; until null: it still has it, or that is not known
+ *	ended		"vm": its VM ended; "host": another boot of the host began,
+ *			until is then the last record before; null: neither
+ *	told_by		record by which the beginning is known
+ *	decision	verdict, reason, rule, mode, grade, policy; null: none is known
+ *	maps, bytes	in all, once the VM has ended
+ */
+const json_t *ncg_history_entries(const struct ncg_history *history);
+
+#endif
