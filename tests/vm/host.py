@@ -124,7 +124,7 @@ class Host:
     def start(self):
         kernel = build("kernel", self.kernel)
         # A kernel that was built with its series needs no other module.
-        own = self.kernel.endswith("series")
+        own = self.kernel.endswith(("series", "64k"))
         core = [build("hook-module", self.kernel)] if self.hook and not own else []
         initrd = build("initramfs", self.kernel, *core)
         image = build("hostroot", "image")

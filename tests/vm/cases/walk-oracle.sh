@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ncgate's counts equal the oracle's, leaf for leaf: many pages, device memory at
 # a high guest-physical address (concatenated top-level tables), two guests.
-# kernels: 6.12 6.12-16k 7.3 series 6.1 6.1-series
+# kernels: 6.12 6.12-16k 6.12-64k 7.3 series 6.1 6.1-series
 # hook: yes no
 passthrough $ivshmem $bochs
 policy <<-END
