@@ -46,6 +46,7 @@ struct options {
 	const char *listen;
 	const char *control;
 	const char *hazards;
+	double walk_share; /* percent of one CPU */
 	bool remove_state;
 	bool verbose;
 };
@@ -64,9 +65,10 @@ struct daemon {
 	struct ncg_sources sources;
 	int signals;
 	int timer;
+	int walk_timer;
 };
 
-enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL, OPTION_HAZARDS };
+enum { OPTION_REMOVE_STATE = 256, OPTION_CONTROL, OPTION_HAZARDS, OPTION_WALK_SHARE };
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Policy file (/etc/ncgate/policy.conf)", 0 },
@@ -76,6 +78,8 @@ static const struct argp_option option_table[] = {
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
 	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
 	  0 },
+	{ "walk-share", OPTION_WALK_SHARE, "PERCENT", 0,
+	  "Share of one CPU for reading stage-2 tables (1)", 0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
 	  "Detach all programs, remove the pinned state and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
@@ -87,6 +91,7 @@ const char *argp_program_version = "ncgated " NCG_VERSION;
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
+	char *end;
 
 	switch (key) {
 	case 'c':
@@ -106,6 +111,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_HAZARDS:
 		options->hazards = arg;
+		return 0;
+	case OPTION_WALK_SHARE:
+		options->walk_share = strtod(arg, &end);
+		if (end == arg || *end || !(options->walk_share > 0) || options->walk_share > 100)
+			argp_error(state, "'%s' is no percentage above 0", arg);
 		return 0;
 	case OPTION_REMOVE_STATE:
 		options->remove_state = true;
@@ -297,6 +307,38 @@ static void on_events(void *arg, uint32_t ready)
 	ncg_events_drain_some(d->events);
 }
 
+/* The walk's work in the background; it says when it wants to go on. */
+static void on_walk_timer(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	struct itimerspec next = {};
+	uint64_t ticks;
+	__u64 wait;
+
+	(void)ready;
+	if (read(d->walk_timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	/* 0 would stop the timer. */
+	wait = ncg_walk_background(d->walk) + 1;
+	next.it_value.tv_sec = wait / 1000000000;
+	next.it_value.tv_nsec = wait % 1000000000;
+	timerfd_settime(d->walk_timer, 0, &next, NULL);
+}
+
+/* The whole BAR around an address, for the walk. */
+static bool bar_extent(void *arg, __u64 phys, __u64 *ret_start, __u64 *ret_size)
+{
+	const struct ncg_device *device;
+	unsigned int bar;
+
+	device = ncg_devices_lookup(ncg_inventory_devices(arg), phys, &bar);
+	if (!device)
+		return false;
+	*ret_start = device->bars[bar].start;
+	*ret_size = device->bars[bar].size;
+	return true;
+}
+
 static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
 {
 	struct daemon *d = arg;
@@ -350,6 +392,18 @@ static int open_timer(struct daemon *d)
 	if (d->timer < 0 || timerfd_settime(d->timer, 0, &every, NULL))
 		return -errno;
 	return ncg_loop_add(d->loop, d->timer, EPOLLIN, on_timer, d);
+}
+
+static int open_walk_timer(struct daemon *d)
+{
+	struct itimerspec soon = { .it_value.tv_nsec = 1 };
+
+	if (!d->walk)
+		return 0;
+	d->walk_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->walk_timer < 0 || timerfd_settime(d->walk_timer, 0, &soon, NULL))
+		return -errno;
+	return ncg_loop_add(d->loop, d->walk_timer, EPOLLIN, on_walk_timer, d);
 }
 
 /* What the kernel must have at all. */
@@ -407,7 +461,13 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
 		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
-	ncg_walk_open(&d->walk);
+	ncg_walk_open(&(struct ncg_walk_options){
+			      .share = d->options.walk_share / 100,
+			      .vm_ids_fd = ncg_programs_map(d->programs, "vm_ids"),
+			      .extent = bar_extent,
+			      .extent_arg = d->inventory,
+		      },
+		      &d->walk);
 
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
@@ -428,7 +488,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	look_at_hazards(d);
 	ncg_events_drain(d->events);
 
-	if (open_signals(d) || open_timer(d) ||
+	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
 	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d) ||
 	    ncg_http_open(d->loop, http_fd, render_metrics, d, &d->http) ||
 	    ncg_control_open(d->loop, control_fd, answer, d, &d->control)) {
@@ -506,6 +566,7 @@ static void release(struct daemon *d)
 	ncg_loop_free(d->loop);
 	ncg_cleanup_close(&d->signals);
 	ncg_cleanup_close(&d->timer);
+	ncg_cleanup_close(&d->walk_timer);
 }
 
 int main(int argc, char **argv)
@@ -522,10 +583,12 @@ int main(int argc, char **argv)
 			.audit = "/var/log/ncgate/audit.jsonl",
 			.listen = "127.0.0.1:9188",
 			.control = NCG_CONTROL_PATH,
+			.walk_share = 1,
 			.hazards = NCG_HAZARDS_PATH,
 		},
 		.signals = -1,
 		.timer = -1,
+		.walk_timer = -1,
 	};
 	int status;
 
