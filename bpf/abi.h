@@ -206,6 +206,28 @@ struct ncg_decision {
 	char file[NCG_PATH_LEN]; /* empty unless reason is RULE */
 };
 
+/*
+ * What was last decided for a process and a BAR, for as long as the process runs: so
+ * that a mapping found in its guest's tables can be told from one that nobody decided.
+ */
+struct ncg_decided_key {
+	__u64 start_boot_ns; /* of the thread group leader, CLOCK_BOOTTIME */
+	__u32 pid;	     /* thread group id, initial pid namespace */
+	__u32 domain;
+	__u8 bus;
+	__u8 devfn;
+	__u16 bar;
+	__u32 zero;
+};
+
+struct ncg_decided {
+	__u64 generation; /* of the policy; 0: none was loaded */
+	__u8 verdict;	  /* enum ncg_verdict */
+	__u8 grade;	  /* enum ncg_grade */
+	__u8 acts;	  /* 1: by the policy, the verdict is acted on */
+	__u8 zero[5];
+};
+
 /* ------------------------------------------------------------------ events */
 
 enum ncg_event_type {
@@ -284,6 +306,13 @@ struct ncg_event_stage2 {
 	__u64 size; /* bytes */
 	__u32 memtype; /* enum ncg_memtype */
 	__u32 zero;
+};
+
+/* A first map that has been reported. */
+struct ncg_seen_key {
+	__u64 vm;
+	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
+	__u64 memtype;
 };
 
 struct ncg_event_vm {

@@ -76,17 +76,22 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vm_ids SEC(".maps");
 
+/* Written by whoever decides; the daemon takes out what has ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_decided_key);
+	__type(value, struct ncg_decided);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} decided SEC(".maps");
+
 /* What has been reported as a first mapping. Forgetting only repeats one. */
-struct seen_key {
-	__u64 vm;
-	__u64 where; /* the BAR's value in `bars`, or a 1 GiB block */
-	__u64 memtype;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct seen_key);
+	__type(key, struct ncg_seen_key);
 	__type(value, __u8);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } seen SEC(".maps");

@@ -71,7 +71,7 @@ SEC("fexit/kvm_pgtable_stage2_map")
 int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 phys, __u64 prot)
 {
 	struct ncg_event_stage2 *event;
-	struct seen_key key = {};
+	struct ncg_seen_key key = {};
 	struct kvm_arch *arch;
 	__u8 one = 1;
 	__u64 ret;

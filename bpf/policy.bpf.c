@@ -58,6 +58,29 @@ static __always_inline void count_decision(__u32 verdict)
 		count(NCG_CTR_DECISIONS_NONE);
 }
 
+static __always_inline void note_decided(struct pci_dev *pdev, __u32 bar,
+					 const struct ncg_choice *choice, __u32 grade)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct ncg_decided_key key = {
+		.start_boot_ns = leader->start_boottime,
+		.pid = leader->tgid,
+		.domain = pdev->bus->domain_nr,
+		.bus = pdev->bus->number,
+		.devfn = pdev->devfn,
+		.bar = bar,
+	};
+	struct ncg_decided value = {
+		.generation = choice->head ? choice->head->generation : 0,
+		.verdict = ncg_choice_verdict(choice),
+		.grade = grade,
+		.acts = ncg_choice_acts(choice),
+	};
+
+	/* Where there is no room the mapping will look like one that nobody decided. */
+	bpf_map_update_elem(&decided, &key, &value, BPF_ANY);
+}
+
 /*
  * Decides for a mapping of length bytes and reports it. pdev: an argument of a
  * program, or from compat_pci_dev(). Returns the verdict that is to be acted on:
@@ -78,6 +101,7 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	ncg_decide(map, &tuple, task, &choice);
 	verdict = ncg_choice_verdict(&choice);
 	count_decision(verdict);
+	note_decided(pdev, place.bar, &choice, grade);
 
 	event = event_reserve(NCG_EVENT_DECISION, sizeof(*event));
 	if (event) {

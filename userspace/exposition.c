@@ -162,6 +162,19 @@ static const struct ncg_family_desc families[] = {
 		"A PCI device and what the policy in force says about it; always 1.",
 		{ "device", "vendor_id", "device_id", "class", "driver", "name", "verdict" },
 	},
+	[NCG_MF_MISMATCHES] = {
+		"ncgate_mismatches", NCG_FAMILY_GAUGE,
+		"Mappings of guests that are not what the policy in force says. stale: Normal-NC, "
+		"granted before and denied now; unexpected: Normal-NC, denied and never granted; "
+		"absent: allowed, and not Normal-NC.",
+		{ "mismatch" },
+	},
+	[NCG_MF_MISMATCH_BYTES] = {
+		"ncgate_mismatch_bytes", NCG_FAMILY_GAUGE,
+		"Bytes of a device's BAR in a guest's stage-2 tables that are not what the policy "
+		"in force says.",
+		{ "guest", "device", "bar", "mismatch" },
+	},
 	[NCG_MF_EVENTS_LOST_TOTAL] = {
 		"ncgate_events_lost_total", NCG_FAMILY_COUNTER,
 		"Events that did not fit in the ring buffer.",

@@ -19,11 +19,14 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "audit.h"
 #include "cleanup.h"
 #include "control.h"
 #include "events.h"
 #include "exit_status.h"
+#include "forget.h"
 #include "gate.h"
 #include "hazard_watch.h"
 #include "http.h"
@@ -33,6 +36,7 @@
 #include "log.h"
 #include "loop.h"
 #include "mapped.h"
+#include "mismatch.h"
 #include "names.h"
 #include "policy_file.h"
 #include "programs.h"
@@ -51,6 +55,9 @@ struct options {
 	bool verbose;
 };
 
+/* How often guests are looked at when nobody asks, seconds. */
+#define LOOK_AT_GUESTS_S 10
+
 struct daemon {
 	struct options options;
 	struct ncg_loop *loop;
@@ -60,11 +67,13 @@ struct daemon {
 	struct ncg_events *events;
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
+	struct ncg_mismatch_watch *mismatches;
 	struct ncg_http *http;
 	struct ncg_control *control;
 	struct ncg_sources sources;
 	int signals;
 	int timer;
+	unsigned int seconds; /* of the timer */
 	int walk_timer;
 };
 
@@ -213,6 +222,31 @@ static void decide_bar(void *arg, const struct ncg_device *device, unsigned int 
 	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), &tuple, NULL, ret_decision);
 }
 
+static void decide_mapping(void *arg, const struct ncg_tuple *tuple, const char *cgroup,
+			   struct ncg_decision *ret_decision)
+{
+	struct daemon *d = arg;
+
+	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), tuple, cgroup, ret_decision);
+}
+
+static bool find_decided(void *arg, const struct ncg_decided_key *key,
+			 struct ncg_decided *ret_decided)
+{
+	struct daemon *d = arg;
+
+	return !bpf_map_lookup_elem(ncg_programs_map(d->programs, "decided"), key, ret_decided);
+}
+
+/* Guests that ended leave nothing in the maps; those that run are held against the policy. */
+static void look_at_guests(struct daemon *d)
+{
+	ncg_forget_decided(ncg_programs_map(d->programs, "decided"), NULL);
+	ncg_forget_seen(ncg_programs_map(d->programs, "seen"),
+			ncg_programs_map(d->programs, "vm_ids"));
+	ncg_view_look(&d->sources);
+}
+
 /* Holds the policy in force against the hazards of this host; says what is new. */
 static void look_at_hazards(struct daemon *d)
 {
@@ -267,6 +301,7 @@ static void reload(struct daemon *d)
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
 	look_at_hazards(d);
+	ncg_view_look(&d->sources);
 	sd_notify(0, "READY=1");
 }
 
@@ -297,6 +332,8 @@ static void on_timer(void *arg, uint32_t ready)
 	attach(d);
 	ncg_events_drain_some(d->events);
 	ncg_events_settle(d->events);
+	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
+		look_at_guests(d);
 }
 
 static void on_events(void *arg, uint32_t ready)
@@ -469,12 +506,17 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		      },
 		      &d->walk);
 
+	if (ncg_mismatch_watch_open(&(struct ncg_mismatch_policy){ decide_mapping, find_decided, d },
+				    d->audit, &d->mismatches))
+		return NCG_EXIT_INTERNAL;
+
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
 		.walk = d->walk,
 		.inventory = d->inventory,
 		.audit = d->audit,
 		.hazards = d->hazards,
+		.mismatches = d->mismatches,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit,
 		.policy_loaded = d->sources.policy_loaded,
@@ -558,6 +600,7 @@ static void release(struct daemon *d)
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
+	ncg_mismatch_watch_close(d->mismatches);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);

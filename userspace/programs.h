@@ -91,8 +91,8 @@ int ncg_programs_before_gate(const struct ncg_programs *programs, __u64 *ret_cou
 int ncg_programs_note_before_gate(const struct ncg_programs *programs, __u64 count);
 
 /*
- * A pinned map by name ("events", "counters", "policy", "sequences", "bars", "vm_ids");
- * the descriptor stays the programs' own. -ENOENT when there is none.
+ * A pinned map by name ("events", "counters", "policy", "sequences", "bars", "vm_ids",
+ * "seen", "decided"); the descriptor stays the programs' own. -ENOENT when there is none.
  */
 int ncg_programs_map(const struct ncg_programs *programs, const char *name);
 

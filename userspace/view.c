@@ -65,6 +65,28 @@ static bool shown(const struct ncg_picture *picture, const struct ncg_device *d)
 	return strstr(d->driver, "vfio") || mapped_by_a_guest(picture, d);
 }
 
+/* The picture that all calls show; nobody sees a guest that was not looked at. */
+static int take(const struct ncg_sources *sources, struct ncg_picture *ret_picture)
+{
+	ncg_autopicture struct ncg_picture picture = {};
+	int r = ncg_picture_take(sources->walk, sources->inventory, &picture);
+
+	if (!r && sources->walk)
+		r = ncg_mismatch_watch_look(sources->mismatches, &picture);
+	if (r)
+		return r;
+	*ret_picture = picture;
+	picture = (struct ncg_picture){};
+	return 0;
+}
+
+int ncg_view_look(const struct ncg_sources *sources)
+{
+	ncg_autopicture struct ncg_picture picture = {};
+
+	return sources->walk ? take(sources, &picture) : 0;
+}
+
 /* ------------------------------------------------------------------- metrics */
 
 static void policy_metrics(struct ncg_exposition *e, const struct ncg_sources *sources)
@@ -114,7 +136,7 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	__u64 counters[NCG_CTR_NR], before_gate;
 	int r;
 
-	r = ncg_picture_take(sources->walk, sources->inventory, &picture);
+	r = take(sources, &picture);
 	if (!r)
 		r = ncg_programs_counters(sources->programs, counters);
 	if (!r)
@@ -146,8 +168,10 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	ncg_exposition_u64(e, NCG_MF_AUDIT_WRITE_ERRORS_TOTAL, ncg_audit_errors(sources->audit),
 			   NCG_LABELS());
 	device_metrics(e, sources, &picture);
-	if (sources->walk)
+	if (sources->walk) {
 		ncg_view_guest_metrics(e, &picture);
+		ncg_mismatch_watch_metrics(sources->mismatches, e);
+	}
 	r = ncg_exposition_finish(e, ret_text, ret_size);
 	return r ? ncg_log_error(r, "metrics cannot be made") : 0;
 }
@@ -196,7 +220,7 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_t *status = json_object(), *sums = json_object();
 	struct utsname uts;
 
-	if (ncg_picture_take(sources->walk, sources->inventory, &picture) ||
+	if (take(sources, &picture) ||
 	    ncg_programs_counters(sources->programs, counters)) {
 		json_decref(status);
 		json_decref(sums);
@@ -221,6 +245,7 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "programs", programs_json(sources->programs));
 	json_object_set_new(status, "hazards", ncg_hazard_watch_json(sources->hazards));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));
+	json_object_set_new(status, "mismatches", ncg_mismatch_watch_json(sources->mismatches));
 	json_object_set_new(status, "guests", json_integer(picture.count));
 	json_object_set_new(status, "counters", sums);
 	json_object_set_new(status, "audit",
@@ -241,7 +266,7 @@ json_t *ncg_view_guests(const struct ncg_sources *sources)
 	if (!sources->walk)
 		return json_pack("{s:s}", "error",
 				 "stage-2 tables cannot be read on this host; ncgated's log says why");
-	if (ncg_picture_take(sources->walk, sources->inventory, &picture))
+	if (take(sources, &picture))
 		return NULL;
 	list = json_array();
 	for (size_t i = 0; i < picture.count; i++)
@@ -295,7 +320,7 @@ json_t *ncg_view_devices(const struct ncg_sources *sources)
 	ncg_autopicture struct ncg_picture picture = {};
 	json_t *list;
 
-	if (ncg_picture_take(sources->walk, sources->inventory, &picture))
+	if (take(sources, &picture))
 		return NULL;
 	list = json_array();
 	for (size_t i = 0; i < picture.devices->count; i++) {

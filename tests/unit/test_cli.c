@@ -344,6 +344,24 @@ static void status_with_hazards(void **state)
 			       "heeded\n"));
 }
 
+static void status_with_mismatches(void **state)
+{
+	static const struct replies replies = {
+		.status = "{\"guests\":2,\"mismatches\":[{\"mismatch\":\"stale\"},"
+			  "{\"mismatch\":\"absent\"},{\"mismatch\":\"stale\"}]}",
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out,
+			       "guests    2\n"
+			       "          2 mappings keep a Normal-NC that was granted before and is "
+			       "denied now\n"
+			       "          1 mappings have no Normal-NC, though it is allowed\n"));
+}
+
 static void status_when_much_is_wrong(void **state)
 {
 	static const struct replies replies = {
@@ -566,6 +584,7 @@ int main(void)
 		CLI_TEST(status_when_all_is_well),
 		CLI_TEST(status_says_what_the_kernel_has),
 		CLI_TEST(status_with_hazards),
+		CLI_TEST(status_with_mismatches),
 		CLI_TEST(status_when_much_is_wrong),
 		CLI_TEST(the_first_line_of_status),
 		CLI_TEST(guests_as_a_table),
