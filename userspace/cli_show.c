@@ -17,11 +17,6 @@
 #define LABEL_WIDTH 10
 
 /* Normal-NC is what ncgate is about, so it stands out. */
-static enum ncg_colour type_colour(const char *type)
-{
-	return strcmp(type, "normal_nc") ? NCG_COLOUR_NONE : NCG_COLOUR_YELLOW;
-}
-
 /* ---------------------------------------------------------------------- status */
 
 static const char *grade_meaning(const json_t *reply)
@@ -262,7 +257,7 @@ static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, cons
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", ncg_cli_number(guest, "pid"));
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", device);
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", bar);
-	ncg_cli_table_add(table, type_colour(type), "%s", type);
+	ncg_cli_table_add(table, ncg_cli_type_colour(type), "%s", type);
 	if (bytes)
 		ncg_cli_add_bytes(table, bytes);
 	else

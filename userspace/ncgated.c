@@ -397,6 +397,8 @@ static json_t *answer(void *arg, const char *request)
 	}
 	if (!strcmp(request, "guests"))
 		return ncg_view_guests(&d->sources);
+	if (!strncmp(request, "walk:", strlen("walk:")))
+		return ncg_view_walk_guest(&d->sources, request + strlen("walk:"));
 	if (!strcmp(request, "devices"))
 		return ncg_view_devices(&d->sources);
 	return json_pack("{s:s}", "error", "unknown request");

@@ -16,6 +16,7 @@
 #include "names.h"
 #include "picture.h"
 #include "view_guest.h"
+#include "view_walk.h"
 
 /* What the policy in force says about one BAR, for root's processes. */
 static void decide_bar(const struct ncg_sources *sources, const struct ncg_device *d,
@@ -257,6 +258,12 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	return status;
 }
 
+static json_t *tables_unreadable(void)
+{
+	return json_pack("{s:s}", "error",
+			 "stage-2 tables cannot be read on this host; ncgated's log says why");
+}
+
 json_t *ncg_view_guests(const struct ncg_sources *sources)
 {
 	ncg_autopicture struct ncg_picture picture = {};
@@ -264,14 +271,22 @@ json_t *ncg_view_guests(const struct ncg_sources *sources)
 
 	/* No guests and no sight of them are two things. */
 	if (!sources->walk)
-		return json_pack("{s:s}", "error",
-				 "stage-2 tables cannot be read on this host; ncgated's log says why");
+		return tables_unreadable();
 	if (take(sources, &picture))
 		return NULL;
 	list = json_array();
 	for (size_t i = 0; i < picture.count; i++)
 		json_array_append_new(list, ncg_view_guest(&picture.guests[i]));
 	return json_pack("{s:o}", "guests", list);
+}
+
+json_t *ncg_view_walk_guest(const struct ncg_sources *sources, const char *id)
+{
+	ncg_autopicture struct ncg_picture picture = {};
+
+	if (!sources->walk)
+		return tables_unreadable();
+	return take(sources, &picture) ? NULL : ncg_view_walk(&picture, id);
 }
 
 static json_t *bar_json(const struct ncg_sources *sources, const struct ncg_picture *picture,

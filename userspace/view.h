@@ -50,6 +50,7 @@ int ncg_view_look(const struct ncg_sources *sources);
 /* Replies of the control socket; NULL when there is no memory or no walk. */
 json_t *ncg_view_status(const struct ncg_sources *sources);
 json_t *ncg_view_guests(const struct ncg_sources *sources);
+json_t *ncg_view_walk_guest(const struct ncg_sources *sources, const char *id);
 json_t *ncg_view_devices(const struct ncg_sources *sources);
 
 #endif

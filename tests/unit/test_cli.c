@@ -60,7 +60,7 @@ static void usage(void **state)
 {
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
-		  { "no command given; expected status, guests, devices, check, explain, replay, "
+		  { "no command given; expected status, guests, walk, devices, check, explain, replay, "
 		    "suggest or doctor\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
@@ -425,6 +425,85 @@ static void the_first_line_of_status(void **state)
 	}
 }
 
+#define WALK                                                                                \
+	"walk:812-4711\n{\"guest\":\"812-4711\",\"tables\":\"visible\",\"leaves\":["          \
+	"{\"type\":\"normal_wb\",\"size\":2097152,\"count\":3},"                            \
+	"{\"type\":\"normal_nc\",\"size\":2097152,\"count\":8}],\"ranges\":["              \
+	"{\"ipa\":\"8000000000\",\"phys\":\"10000000\",\"size\":16777216,"                \
+	"\"leaf_size\":2097152,\"level\":2,\"type\":\"normal_nc\","                        \
+	"\"device\":\"0000:00:05.0\",\"bar\":2,\"name\":\"\"},"                            \
+	"{\"ipa\":\"8040000\",\"phys\":\"8040000\",\"size\":4096,\"leaf_size\":4096,"   \
+	"\"level\":3,\"type\":\"device_nGnRE\",\"nested\":1}]}"
+
+static void walk_shows_ranges(void **state)
+{
+	static const struct replies replies = { .guests = GUESTS, .walk = WALK };
+	/* by id, PID and name */
+	static const char *const names[] = { "812-4711", "812", "caf\xc3\xa9" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&replies, &result, "walk", names[i]);
+		assert_output(&result,
+			      "GUEST-PHYSICAL  HOST-PHYSICAL      SIZE  LEVEL  TYPE          "
+			      "DEVICE        BAR  NESTED\n"
+			      "  0x8000000000     0x10000000  16.0 MiB      2  normal_nc     "
+			      "0000:00:05.0    2       -\n"
+			      "     0x8040000      0x8040000   4.0 KiB      3  device_nGnRE  "
+			      "-               -       1\n"
+			      "normal_wb: 3 leaves of 2.0 MiB\n");
+	}
+}
+
+static void walk_of_what_is_not_there(void **state)
+{
+	static const struct {
+		struct replies replies;
+		const char *name, *said;
+		int status;
+	} rows[] = {
+		{ { .guests = GUESTS }, "nobody", "there is no guest 'nobody'\n", 2 },
+		{ { .guests = "{\"guests\":[{\"guest\":\"1-1\",\"pid\":1,\"name\":\"x\"},"
+			      "{\"guest\":\"2-1\",\"pid\":2,\"name\":\"x\"}]}" },
+		  "x", "2 guests are called 'x'; name one by its id\n", 2 },
+		{ { .guests = GUESTS, .walk = "walk:9-1\n{\"error\":\"there is no guest 9-1\"}" },
+		  "9", "there is no guest 9-1", 3 },
+		{ { .guests = "{\"error\":\"cannot be read\"}" }, "9", "cannot be read", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&rows[i].replies, &result, "walk", rows[i].name);
+		assert_int_equal(result.status, rows[i].status);
+		assert_string_equal(result.out, "");
+		assert_non_null(strstr(result.err, rows[i].said));
+	}
+}
+
+/* A guest may call itself by another's id or PID: that does not hide the other. */
+static void walk_is_not_misled(void **state)
+{
+	static const struct replies replies = {
+		.guests = "{\"guests\":[{\"guest\":\"1-1\",\"pid\":1,\"name\":\"2-1\","
+			  "\"uuid\":\"2\"},{\"guest\":\"2-1\",\"pid\":2,\"name\":\"\"}]}",
+		.walk = "walk:2-1\n{\"tables\":\"hidden\"}",
+	};
+	static const char *const names[] = { "2-1", "2" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&replies, &result, "walk", names[i]);
+		assert_output(&result, "tables not visible: the hypervisor keeps them "
+				       "(protected KVM)\n");
+	}
+}
+
 static void guests_as_a_table(void **state)
 {
 	static const struct replies replies = { .guests = GUESTS };
@@ -587,6 +666,9 @@ int main(void)
 		CLI_TEST(status_with_mismatches),
 		CLI_TEST(status_when_much_is_wrong),
 		CLI_TEST(the_first_line_of_status),
+		CLI_TEST(walk_shows_ranges),
+		CLI_TEST(walk_of_what_is_not_there),
+		CLI_TEST(walk_is_not_misled),
 		CLI_TEST(guests_as_a_table),
 		CLI_TEST(json_is_the_whole_reply),
 		CLI_TEST(nothing_to_show),
