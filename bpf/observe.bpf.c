@@ -110,6 +110,7 @@ int BPF_PROG(stage2_map, struct kvm_pgtable *pgt, __u64 addr, __u64 size, __u64 
 	event->phys = phys;
 	event->size = size;
 	event->memtype = key.memtype;
+	event->zero = 0;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

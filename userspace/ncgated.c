@@ -39,6 +39,7 @@
 #include "mismatch.h"
 #include "names.h"
 #include "policy_file.h"
+#include "policy_review.h"
 #include "programs.h"
 #include "verdict.h"
 #include "view.h"
@@ -163,6 +164,29 @@ static int read_policy(const char *path, struct ncg_policy **ret_policy, char **
 	return r;
 }
 
+#define REVIEW_LINES_MAX 10 /* what a policy is warned of; `ncgate check` has more */
+
+/* Warns of rules that can never decide: the policy is good, and likely not meant so. */
+static void warn_of_rules(const struct ncg_policy *policy, const char *path)
+{
+	ncg_autofree struct ncg_policy_findings *findings = NULL;
+	size_t shown;
+
+	if (ncg_policy_review(policy, NULL, &findings)) {
+		ncg_log_error(-ENOMEM, "the rules of %s are not reviewed", path);
+		return;
+	}
+	shown = findings->count < REVIEW_LINES_MAX ? findings->count : REVIEW_LINES_MAX;
+	for (size_t i = 0; i < shown; i++) {
+		ncg_autofree char *sentence = ncg_policy_finding_format(policy, &findings->list[i]);
+
+		ncg_warning("%s", sentence ? sentence : "no memory");
+	}
+	if (findings->count + findings->more > shown)
+		ncg_warning("%zu more rules can never decide; see `ncgate check %s`",
+			    findings->count + findings->more - shown, path);
+}
+
 /* Puts a policy in force and says so in the trail. */
 static int enforce(struct daemon *d, const struct ncg_policy *policy)
 {
@@ -176,6 +200,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_info("policy %s %s: generation %llu, mode %s, default %s, %u rules",
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
+	warn_of_rules(policy, d->options.config);
 	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
 	if (changed)
 		ncg_audit_write(d->audit, "policy_load", 0,

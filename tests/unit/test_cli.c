@@ -120,18 +120,20 @@ static void no_daemon(void **state)
 	"mode enforce\ndefault allow\nwithout-hook trap\n"              \
 	"allow 10de:2342 bar=3,2 uid=33\n"                              \
 	"deny *:* class=0302 slot=0000:*:1f.* subsystem=*:12  # why\n"  \
-	"deny 15b3:*\n"
+	"deny 15b3:*\n"                                                \
+	"deny fff1:1   # of a maker that pci.ids does not know\n"
 #define BAD "mode enforce\nalow 1:2\nallow 10de:2342 bra=2\n"
 
 static void policies_are_checked(void **state)
 {
 	static const struct line lines[] = {
 		{ { "check", "good" }, 0,
-		  { "good: mode enforce, default allow, without-hook trap, 3 rules\n  sha256 ",
+		  { "good: mode enforce, default allow, without-hook trap, 4 rules\n  sha256 ",
 		    "\n  RULE    VERDICT  MATCHES\n",
-		    "\n  good:4  allow    10de:2342 bar=2,3 uid=33\n",
+		    "\n  good:4  allow    10de:2342 bar=2,3 uid=33  # NVIDIA Corporation GH100 ",
 		    "\n  good:5  deny     *:* subsystem=*:0012 class=0302 slot=0000:*:1f.*\n",
-		    "\n  good:6  deny     15b3:*\n" },
+		    "\n  good:6  deny     15b3:*  # Mellanox Technologies\n",
+		    "\n  good:7  deny     fff1:0001\n" },
 		  {} },
 		{ { "check", "cgroups" }, 0,
 		  { "  allow    *:* uid=7 cgroup=/a/b audit\n",

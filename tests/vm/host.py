@@ -8,6 +8,7 @@ success because nothing was heard.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import re
@@ -92,6 +93,13 @@ class Host:
         self.icount = icount
         self.process = None
         self.requests = b""
+        # Two machines in one run folder would each remove the other's files.
+        os.makedirs(os.path.dirname(run_dir), exist_ok=True)
+        self.lock = open(run_dir + ".lock", "wb")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HostError(f"another run is in {run_dir}") from None
         # Unix socket paths are short; the run folder's may not be.
         self.sockets = tempfile.mkdtemp(prefix="ncg-vm-")
         # The machine's RAM as a file, for the oracle; in memory, not on disk.
@@ -269,6 +277,7 @@ class Host:
         shutil.rmtree(self.sockets, ignore_errors=True)
         if os.path.exists(self.ram):
             os.unlink(self.ram)
+        self.lock.close()
 
     def __enter__(self):
         return self
