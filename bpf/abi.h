@@ -206,6 +206,28 @@ struct ncg_decision {
 	char file[NCG_PATH_LEN]; /* empty unless reason is RULE */
 };
 
+/*
+ * What was last decided for a process and a BAR, for as long as the process runs: so
+ * that a mapping found in its guest's tables can be told from one that nobody decided.
+ */
+struct ncg_decided_key {
+	__u64 start_boot_ns; /* of the thread group leader, CLOCK_BOOTTIME */
+	__u32 pid;	     /* thread group id, initial pid namespace */
+	__u32 domain;
+	__u8 bus;
+	__u8 devfn;
+	__u16 bar;
+	__u32 zero;
+};
+
+struct ncg_decided {
+	__u64 generation; /* of the policy; 0: none was loaded */
+	__u8 verdict;	  /* enum ncg_verdict */
+	__u8 grade;	  /* enum ncg_grade */
+	__u8 acts;	  /* 1: by the policy, the verdict is acted on */
+	__u8 zero[5];
+};
+
 /* ------------------------------------------------------------------ events */
 
 enum ncg_event_type {
@@ -405,39 +427,56 @@ enum ncg_counter {
 /* -------------------------------------------------------------------- walk */
 
 /*
- * One VM as the kernel's list shows it. Addresses that start with k_ are the
- * kernel's and never leave the daemon.
+ * One set of stage-2 tables as KVM keeps it: a VM's own, or one that shadows what
+ * a hypervisor within the VM has made for a guest of its own. Addresses that start
+ * with k_ are the kernel's and never leave the daemon.
  */
 struct ncg_vm {
 	__u64 k_kvm;
+	__u64 k_root;        /* where KVM keeps pgd_phys; 0 there once the tables go */
 	__u64 linear_offset; /* virtual = physical + this, for the linear map */
-	__u64 pgd_phys;
-	__u64 vtcr;      /* VTCR_EL2 as KVM keeps it */
-	__u64 hcr;       /* HCR_EL2 of the first vCPU; 0 while there is none */
-	__u32 ia_bits;   /* input (guest-physical) address size */
-	__s32 start_level; /* -1 to 2 */
-	__u32 pid;       /* thread group that owns the VM's address space; 0: gone */
-	__u32 vcpus;     /* online */
-	__u64 start_boot_ns;
+	__u64 pgd_phys;      /* 0: being made or taken down, or hidden */
+	__u64 vtcr;          /* VTCR_EL2 as KVM keeps it */
+	__u64 hcr;           /* HCR_EL2 of the first vCPU; 0 while there is none */
+	__u64 id;            /* as in events; 0: not known */
+	__u64 start_boot_ns; /* of the thread group that owns the address space */
+	__u32 pid;           /* that thread group; 0: gone */
+	__u32 ia_bits;       /* input (guest-physical) address size */
+	__s32 start_level;   /* -1 to 2 */
+	__u32 vcpus;         /* online */
+	__u32 nested;        /* 0: the VM's own; else which shadow, from 1 */
+	__u32 hidden;        /* 1: the hypervisor (pKVM) keeps the tables to itself */
 };
 
 #define NCG_VMS_MAX 4096
 
 /*
  * A table page to be copied: user space writes requests 0..count-1 into the
- * `walk_requests` map, BPF copies page i to element i of `walk_pages`. After the
- * copy the entry that pointed to the table is read again; where it changed, the
- * copy may be of a freed page and is marked so.
+ * `requests` map, BPF copies page i to element i of `pages`. The way is how the
+ * table was found: the root's pointer in KVM's own structure, then the entry that
+ * points to each next table. It is read again after the copy; where it changed,
+ * the copy may be of a freed page and is marked so.
  */
-struct ncg_walk_request {
-	__u64 table;  /* virtual address of the table page */
-	__u64 parent; /* virtual address of the entry that points to it; 0: a root */
-	__u64 expect; /* that entry's value when it was read */
-	__s32 status; /* out: 0, -EFAULT (unreadable), -ESTALE (entry changed) */
-	__u32 zero;
+struct ncg_walk_step {
+	__u64 where;  /* virtual address */
+	__u64 expect; /* what was there when it was read */
 };
 
-#define NCG_WALK_BATCH 256
+#define NCG_WALK_STEPS 5 /* a root and the entries of levels -1 to 2 */
+
+struct ncg_walk_request {
+	__u64 table;  /* virtual address of the table page */
+	__s32 status; /* out: 0, -EFAULT (unreadable), -ESTALE, -ESRCH (the root is gone) */
+	__u32 steps;  /* of the way */
+	struct ncg_walk_step way[NCG_WALK_STEPS];
+};
+
+/*
+ * Pages of one call, so that no call holds a CPU for long: 32768 entries at each
+ * page size. The arrays are as long as the longest needs.
+ */
+#define NCG_WALK_BATCH 64
+#define NCG_WALK_BATCH_BYTES (NCG_WALK_BATCH * 4096)
 
 struct ncg_walk_batch {
 	__u32 count;

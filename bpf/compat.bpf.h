@@ -171,15 +171,83 @@ struct kvm_arch___old {
 	u64 vtcr;
 } __attribute__((preserve_access_index));
 
-static __always_inline __u64 compat_vtcr(struct kvm *kvm)
+static __always_inline __u64 compat_vtcr(struct kvm *kvm, struct kvm_s2_mmu *mmu)
 {
 	struct kvm_arch___old *old = (void *)__builtin_preserve_access_index(&kvm->arch);
 
-	if (bpf_core_field_exists(kvm->arch.mmu.vtcr))
-		return BPF_CORE_READ(kvm, arch.mmu.vtcr);
+	if (bpf_core_field_exists(mmu->vtcr))
+		return BPF_CORE_READ(mmu, vtcr);
 	if (bpf_core_field_exists(old->vtcr))
 		return BPF_CORE_READ(old, vtcr);
 	return 0;
+}
+
+/*
+ * The stage-2 tables that shadow a nested hypervisor's: since v6.11 (4f128f8e1aaa
+ * "KVM: arm64: nv: Support multiple nested Stage-2 mmu structures") an array, which
+ * became one of pointers later, in stable kernels as well.
+ */
+struct kvm_arch___nested {
+	struct kvm_s2_mmu *nested_mmus;
+	size_t nested_mmus_size;
+} __attribute__((preserve_access_index));
+
+struct kvm_arch___nested_pointers {
+	struct kvm_s2_mmu **nested_mmus;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 compat_nested_count(struct kvm *kvm)
+{
+	struct kvm_arch___nested *arch = (void *)__builtin_preserve_access_index(&kvm->arch);
+
+	return bpf_core_field_exists(arch->nested_mmus) ? BPF_CORE_READ(arch, nested_mmus_size) : 0;
+}
+
+static __always_inline struct kvm_s2_mmu *compat_nested_mmu(struct kvm *kvm, __u32 i)
+{
+	struct kvm_arch___nested *arch = (void *)__builtin_preserve_access_index(&kvm->arch);
+	struct kvm_s2_mmu *mmu = NULL, **pointers;
+
+	if (!bpf_core_type_matches(struct kvm_arch___nested_pointers))
+		return (void *)BPF_CORE_READ(arch, nested_mmus) +
+		       i * bpf_core_type_size(struct kvm_s2_mmu);
+	pointers = (void *)BPF_CORE_READ(arch, nested_mmus);
+	bpf_probe_read_kernel(&mmu, sizeof(mmu), &pointers[i]);
+	return mmu;
+}
+
+/*
+ * Whether the hypervisor keeps a VM's tables (kvm-arm.mode=protected): its `enabled`
+ * was renamed between v6.12 and v7.3, when tables of all VMs went there and KVM's
+ * own pointer to them stayed empty.
+ */
+struct kvm_protected_vm___old {
+	bool enabled;
+} __attribute__((preserve_access_index));
+
+struct kvm_protected_vm___new {
+	bool is_protected;
+} __attribute__((preserve_access_index));
+
+struct kvm_arch___pkvm {
+	struct kvm_protected_vm___new pkvm;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool compat_hidden(struct kvm *kvm, __u64 pgt, __u64 pgd_phys)
+{
+	struct kvm_arch___pkvm *arch = (void *)__builtin_preserve_access_index(&kvm->arch);
+	struct kvm_protected_vm___old *old;
+
+	if (pgt && !pgd_phys)
+		return true;
+	if (!bpf_core_field_exists(arch->pkvm))
+		return false;
+	old = (void *)__builtin_preserve_access_index(&arch->pkvm);
+	if (bpf_core_field_exists(old->enabled))
+		return BPF_CORE_READ(old, enabled);
+	if (bpf_core_field_exists(arch->pkvm.is_protected))
+		return BPF_CORE_READ(arch, pkvm.is_protected);
+	return false;
 }
 
 #endif

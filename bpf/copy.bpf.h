@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Copies table pages for user space: the program behind the walk, apart from
- * what knows KVM, so that any kernel can run it. Needs abi.h and bpf_helpers.h
- * before it and no type of the kernel's.
+ * what knows KVM, so that any kernel can run it. Needs abi.h, bpf_helpers.h and
+ * bpf_core_read.h before it and no type of the kernel's.
  *
  * Its maps belong to the one who runs it; the program takes no lock and changes
- * nothing else. It fails by request: memory that is gone is -EFAULT, a table whose
- * entry changed is -ESTALE, and the others of the batch are served.
+ * nothing else. It fails by request: memory that is gone is -EFAULT, a table that
+ * is no longer reached by the way it was found is -ESTALE, one whose root is gone
+ * -ESRCH, and the others of the batch are served.
  */
 #ifndef NCGATE_COPY_BPF_H
 #define NCGATE_COPY_BPF_H
 
-/* include/uapi/asm-generic/errno.h; BTF has no macros, so vmlinux.h has none. */
+/* include/uapi/asm-generic/errno*.h; BTF has no macros, so vmlinux.h has none. */
+#ifndef ESRCH
+#define ESRCH 3
+#endif
 #ifndef EFAULT
 #define EFAULT 14
 #endif
@@ -38,26 +42,75 @@ struct {
 	__uint(value_size, 4096);
 } pages SEC(".maps");
 
+/*
+ * bpf_probe_read_kernel() takes about six instructions for each entry. From v6.2 on
+ * (a35b9af4ec2c "bpf: Add a kfunc to type cast from bpf uapi ctx to kernel ctx" and
+ * its sequel) memory can be read as if it were some type of the kernel's, one
+ * instruction for an entry; what cannot be read is then 0. All that is asked of the
+ * type is an array of CAST_ENTRIES words, and this one is in every kernel.
+ */
+#define CAST_ENTRIES 32
+
+struct vm_event_state___ncg {
+	unsigned long event[CAST_ENTRIES];
+};
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define can_cast() \
+	(bpf_ksym_exists(bpf_rdonly_cast) && bpf_core_type_exists(struct vm_event_state___ncg))
+#define cast(address) \
+	bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(struct vm_event_state___ncg))
+
+static __always_inline __u64 entry_at(__u64 address)
+{
+	__u64 entry = 0;
+
+	if (can_cast())
+		return *(const volatile __u64 *)cast(address);
+	bpf_probe_read_kernel(&entry, sizeof(entry), (const void *)address);
+	return entry;
+}
+
+static __always_inline int copy_page(void *page, __u64 table)
+{
+	__u64 first;
+
+	if (!can_cast())
+		return bpf_probe_read_kernel(page, page_size, (const void *)table) ? -EFAULT : 0;
+	/* A page is there or it is not: one careful read answers for all of it. */
+	if (bpf_probe_read_kernel(&first, sizeof(first), (const void *)table))
+		return -EFAULT;
+	for (__u32 at = 0; at < page_size; at += CAST_ENTRIES * sizeof(__u64)) {
+		const __u64 *from = cast(table + at);
+		__u64 *to = page + at;
+
+#pragma unroll
+		for (int i = 0; i < CAST_ENTRIES; i++)
+			to[i] = from[i];
+	}
+	return 0;
+}
+
 static long copy_one(__u32 i, void *ctx)
 {
 	struct ncg_walk_request *r = bpf_map_lookup_elem(&requests, &i);
 	void *page = bpf_map_lookup_elem(&pages, &i);
-	__u64 entry;
 
 	if (!r || !page)
 		return 1;
-	r->status = 0;
-	if (bpf_probe_read_kernel(page, page_size, (const void *)r->table)) {
-		r->status = -EFAULT;
+	r->status = copy_page(page, r->table);
+	if (r->status)
 		return 0;
-	}
-	if (!r->parent)
-		return 0;
-	/* After the copy: read before, it could not tell of a table freed meanwhile. */
-	if (bpf_probe_read_kernel(&entry, sizeof(entry), (const void *)r->parent))
-		r->status = -EFAULT;
-	else if (entry != r->expect)
-		r->status = -ESTALE;
+	/*
+	 * After the copy: looked at before, the way could not tell of a table freed
+	 * meanwhile. The whole of it, for an entry in a freed table tells nothing.
+	 */
+	for (__u32 step = 0; step < NCG_WALK_STEPS && step < r->steps; step++)
+		if (entry_at(r->way[step].where) != r->way[step].expect) {
+			r->status = step ? -ESTALE : -ESRCH;
+			break;
+		}
 	return 0;
 }
 

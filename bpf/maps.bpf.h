@@ -77,6 +77,16 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vm_ids SEC(".maps");
 
+/* Written by whoever decides; the daemon takes out what has ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_decided_key);
+	__type(value, struct ncg_decided);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} decided SEC(".maps");
+
 /* What VMs have mapped; without room for it, a first mapping is reported again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

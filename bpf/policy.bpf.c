@@ -31,19 +31,19 @@ char LICENSE[] SEC("license") = "GPL";
 /* Log2 of the page size; set before loading. */
 const volatile __u32 page_shift = 12;
 
-static __always_inline void fill_tuple(struct ncg_tuple *ret_tuple, struct pci_dev *pdev, __u32 bar,
+static __always_inline void fill_tuple(struct ncg_tuple *ret_tuple, const struct ncg_pci *pci,
 				       struct task_struct *task)
 {
 	*ret_tuple = (struct ncg_tuple){
-		.vendor = pdev->vendor,
-		.device = pdev->device,
-		.subvendor = pdev->subsystem_vendor,
-		.subdevice = pdev->subsystem_device,
-		.class_code = pdev->class,
-		.bar = bar,
-		.domain = pdev->bus->domain_nr,
-		.bus = pdev->bus->number,
-		.devfn = pdev->devfn,
+		.vendor = pci->vendor,
+		.device = pci->device,
+		.subvendor = pci->subvendor,
+		.subdevice = pci->subdevice,
+		.class_code = pci->class_code,
+		.bar = pci->bar,
+		.domain = pci->domain,
+		.bus = pci->bus,
+		.devfn = pci->devfn,
 		.uid = task->cred->uid.val,
 	};
 }
@@ -56,6 +56,29 @@ static __always_inline void count_decision(__u32 verdict)
 		count(NCG_CTR_DECISIONS_DENY);
 	else
 		count(NCG_CTR_DECISIONS_NONE);
+}
+
+static __always_inline void note_decided(struct pci_dev *pdev, __u32 bar,
+					 const struct ncg_choice *choice, __u32 grade)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct ncg_decided_key key = {
+		.start_boot_ns = leader->start_boottime,
+		.pid = leader->tgid,
+		.domain = pdev->bus->domain_nr,
+		.bus = pdev->bus->number,
+		.devfn = pdev->devfn,
+		.bar = bar,
+	};
+	struct ncg_decided value = {
+		.generation = choice->head ? choice->head->generation : 0,
+		.verdict = ncg_choice_verdict(choice),
+		.grade = grade,
+		.acts = ncg_choice_acts(choice),
+	};
+
+	/* Where there is no room the mapping will look like one that nobody decided. */
+	bpf_map_update_elem(&decided, &key, &value, BPF_ANY);
 }
 
 /*
@@ -71,18 +94,21 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	struct ncg_choice choice;
 	struct ncg_tuple tuple;
 	__u32 zero = 0, verdict;
+	struct ncg_pci pci;
 	/* The one look at which policy is in force. */
 	void *map = bpf_map_lookup_elem(&policy, &zero);
 
-	fill_tuple(&tuple, pdev, place.bar, task);
+	fill_pci(&pci, pdev, place.bar);
+	fill_tuple(&tuple, &pci, task);
 	ncg_decide(map, &tuple, task, &choice);
 	verdict = ncg_choice_verdict(&choice);
 	count_decision(verdict);
+	note_decided(pdev, place.bar, &choice, grade);
 
 	event = event_reserve(NCG_EVENT_DECISION, sizeof(*event));
 	if (event) {
 		fill_task(&event->task);
-		fill_pci(&event->pci, pdev, place.bar);
+		event->pci = pci;
 		ncg_choice_record(map, &choice, &event->decision);
 		event->decision.grade = grade;
 		event->offset = place.offset;

@@ -22,9 +22,17 @@ struct {
 	__type(value, struct ncg_vm);
 } vms SEC(".maps");
 
-/* VMs written to `vms` so far, and whether there were more than it holds. */
+/* The observing programs' ids, by struct kvm; the daemon's pinned map, if it has one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} vm_ids SEC(".maps");
+
+/* Tables written to `vms` so far, and whether there were more than it holds. */
 __u32 listed;
-bool truncated;
+__u32 truncated; /* no bool: the verifier does not know that it is 0 or 1 */
 
 /*
  * Kernel addresses that the programs look for; 0 where the kernel does not tell
@@ -57,34 +65,61 @@ static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
 	return BPF_CORE_READ(vcpu, arch.hcr_el2);
 }
 
-/* Describes a VM in the next element of `vms`; false when there is none left. */
-static __always_inline bool describe(struct kvm *kvm)
+/* Describes one set of tables in the next element of `vms`; false when none is left. */
+static __always_inline bool describe_mmu(struct kvm *kvm, struct kvm_s2_mmu *mmu, __u32 nested)
 {
 	__u32 slot = listed;
 	struct ncg_vm *vm = bpf_map_lookup_elem(&vms, &slot);
+	__u64 k_kvm = (__u64)kvm, *id = bpf_map_lookup_elem(&vm_ids, &k_kvm);
 	struct task_struct *owner;
 	struct kvm_pgtable *pgt;
 
 	if (!vm) {
-		truncated = true;
+		truncated = 1;
 		return false;
 	}
-	pgt = BPF_CORE_READ(kvm, arch.mmu.pgt);
+	pgt = BPF_CORE_READ(mmu, pgt);
 	owner = BPF_CORE_READ(kvm, mm, owner);
 
-	vm->k_kvm = (__u64)kvm;
-	vm->pgd_phys = BPF_CORE_READ(kvm, arch.mmu.pgd_phys);
+	vm->k_kvm = k_kvm;
+	vm->k_root = (__u64)mmu + bpf_core_field_offset(struct kvm_s2_mmu, pgd_phys);
+	vm->pgd_phys = BPF_CORE_READ(mmu, pgd_phys);
+	vm->hidden = compat_hidden(kvm, (__u64)pgt, vm->pgd_phys);
 	vm->linear_offset = pgt ? (__u64)BPF_CORE_READ(pgt, pgd) - vm->pgd_phys : 0;
-	vm->vtcr = compat_vtcr(kvm);
+	vm->vtcr = compat_vtcr(kvm, mmu);
 	vm->hcr = first_vcpu_hcr(kvm);
+	vm->id = id ? *id : 0;
 	vm->ia_bits = pgt ? BPF_CORE_READ(pgt, ia_bits) : 0;
 	/* u32 before v6.6, s8 since: the bitfield reader follows the size. */
 	vm->start_level = pgt ? (__s32)BPF_CORE_READ_BITFIELD_PROBED(pgt, start_level) : 0;
 	vm->pid = owner ? BPF_CORE_READ(owner, tgid) : BPF_CORE_READ(kvm, userspace_pid);
 	vm->vcpus = BPF_CORE_READ(kvm, online_vcpus.counter);
 	vm->start_boot_ns = owner ? BPF_CORE_READ(owner, group_leader, start_boottime) : 0;
+	vm->nested = nested;
 	listed = slot + 1;
 	return true;
+}
+
+static long describe_nested(__u32 i, void *ctx)
+{
+	struct kvm **kvm = ctx;
+	struct kvm_s2_mmu *mmu = compat_nested_mmu(*kvm, i);
+
+	/* Made with the vCPUs, most of them never used. */
+	if (!mmu || !BPF_CORE_READ(mmu, pgd_phys))
+		return 0;
+	return !describe_mmu(*kvm, mmu, i + 1);
+}
+
+static __always_inline bool describe(struct kvm *kvm)
+{
+	__u32 nested = compat_nested_count(kvm);
+
+	if (!describe_mmu(kvm, __builtin_preserve_access_index(&kvm->arch.mmu), 0))
+		return false;
+	if (nested)
+		bpf_loop(nested < NCG_VMS_MAX ? nested : NCG_VMS_MAX, describe_nested, &kvm, 0);
+	return !truncated;
 }
 
 static long list_one(__u32 i, void *ctx)
@@ -127,7 +162,7 @@ int list_vms(void *ctx)
 	struct list_head *next = NULL;
 
 	listed = 0;
-	truncated = false;
+	truncated = 0;
 	if (!head)
 		return -ENOENT;
 	bpf_probe_read_kernel(&next, sizeof(next), &head->next);

@@ -27,7 +27,8 @@ arm64:
 	@$(MAKE) -s ARCH=arm64 VMLINUX_BTF=$(ARM64_BTF) all arm64-tools
 
 .PHONY: arm64-tools
-arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test) \
+arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test \
+		baseline) \
 	$(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
@@ -41,6 +42,21 @@ $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(Q)$(CLANG) --target=armv7-linux-gnueabi -marm -O2 -Wall -Wextra -Werror \
 		-ffreestanding -fomit-frame-pointer -c $< -o $@.o
 	$(Q)$(CROSS_COMPILE)ld -m armelf_linux_eabi -static -z max-page-size=0x10000 $@.o -o $@
+
+$(OUT)/bench/baseline.bpf.o: tests/bench/baseline.bpf.c tests/bench/baseline.h $(OUT)/bpf/vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(OUT)/bench/baseline.skel.h: $(OUT)/bench/baseline.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name baseline_bpf > $@
+
+$(OUT)/bin/baseline: tests/bench/baseline.c tests/bench/baseline.h $(OUT)/bench/baseline.skel.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(OUT)/bench $< $(ALL_LIBS) -o $@
+
 # The series' kselftest, as its mail has it.
 SELFTEST := $(firstword $(wildcard kernel-patch/v6.12/*-selftests-*.patch))
 
@@ -111,6 +127,6 @@ demo: arm64
 	@tests/demo
 
 bench: arm64
-	@tests/bench/run
+	@tests/bench/run $(CASE)
 
 endif

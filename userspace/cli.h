@@ -54,6 +54,7 @@ enum ncg_exit ncg_cli_guests(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_status(const struct ncg_cli *cli);
 enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli);
+enum ncg_exit ncg_cli_walk(const struct ncg_cli *cli);
 
 /*
  * Checks policy files: what they resolve to on standard output, what is wrong on
@@ -99,6 +100,7 @@ bool ncg_cli_is(const json_t *json, const char *key, const char *value);
 /* Text that may not be UTF-8, for JSON: what does not fit becomes '?'. */
 json_t *ncg_cli_json_text(const char *text);
 
+enum ncg_colour ncg_cli_type_colour(const char *type); /* a memory type */
 enum ncg_colour ncg_cli_verdict_colour(const char *verdict);
 
 /* A cell of bytes, as a person reads them. */

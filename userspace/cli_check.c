@@ -197,7 +197,29 @@ static char *format_matches(const struct ncg_policy_rule *rule)
 	return line;
 }
 
-static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *policy)
+/*
+ * A rule's conditions, and as a comment what its ids stand for: vendor and device, the
+ * vendor alone, or nothing where pci.ids does not know it.
+ */
+static void add_matches(struct ncg_cli_table *table, const char *matches,
+			const struct ncg_policy_rule *rule, struct ncg_pci_names *names)
+{
+	char vendor[NCG_DEVICE_NAME_LEN], device[NCG_DEVICE_NAME_LEN];
+	const char *of_vendor = NULL, *of_device = NULL;
+
+	if (rule->mask.vendor)
+		of_vendor = ncg_pci_names_get(names, rule->value.vendor, -1, vendor,
+					      sizeof(vendor));
+	if (of_vendor && rule->mask.device)
+		of_device = ncg_pci_names_get(names, rule->value.vendor, rule->value.device,
+					      device, sizeof(device));
+	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s%s%s%s%s", matches,
+			  of_vendor ? "  # " : "", of_vendor ? of_vendor : "",
+			  of_device ? " " : "", of_device ? of_device : "");
+}
+
+static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *policy,
+		       struct ncg_pci_names *names)
 {
 	static const struct ncg_cli_column columns[] = {
 		{ "RULE", false }, { "VERDICT", false }, { "MATCHES", false },
@@ -216,13 +238,13 @@ static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *polic
 		ncg_cli_table_add(table, rule->verdict == NCG_VERDICT_ALLOW ? NCG_COLOUR_GREEN
 									    : NCG_COLOUR_RED,
 				  "%s", ncg_names_verdict(rule->verdict));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", matches);
+		add_matches(table, matches, rule, names);
 	}
 	return ncg_cli_table_print(table, stdout, cli->colours, 2);
 }
 
 static int print_policy(const struct ncg_cli *cli, const char *file,
-			const struct ncg_policy *policy)
+			const struct ncg_policy *policy, struct ncg_pci_names *names)
 {
 	printf("%s: mode %s, default %s, without-hook %s, %zu rule%s\n  sha256 ", file,
 	       ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
@@ -231,7 +253,7 @@ static int print_policy(const struct ncg_cli *cli, const char *file,
 	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
 		printf("%02x", policy->sha256[i]);
 	putchar('\n');
-	return policy->rule_count ? print_rules(cli, policy) : 0;
+	return policy->rule_count ? print_rules(cli, policy, names) : 0;
 }
 
 /* ------------------------------------------------------------------- warnings */
@@ -288,7 +310,7 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
  * bad, and that was told; -ENOMEM.
  */
 static int check_file(const struct ncg_cli *cli, const char *file,
-		      const struct ncg_devices *devices, json_t *list)
+		      const struct ncg_devices *devices, struct ncg_pci_names *names, json_t *list)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
@@ -318,7 +340,7 @@ static int check_file(const struct ncg_cli *cli, const char *file,
 		return told ? told : -EINVAL;
 	}
 	if (!r && !list)
-		r = print_policy(cli, file, policy);
+		r = print_policy(cli, file, policy, names);
 	if (!r)
 		r = tell_warnings(list, file, policy);
 	return r ? r : tell_review(list, policy, devices);
@@ -327,6 +349,7 @@ static int check_file(const struct ncg_cli *cli, const char *file,
 enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count)
 {
 	json_t *list = cli->json ? json_array() : NULL;
+	ncg_autopcinames struct ncg_pci_names *names = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
 	enum ncg_exit status = NCG_EXIT_OK;
 	ncg_autofree char *sysfs = NULL;
@@ -339,8 +362,10 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	/* Where devices cannot be seen, none is missed. */
 	if (!r && ncg_devices_read(sysfs, &devices))
 		devices = NULL;
+	if (!r)
+		r = ncg_pci_names_open(NULL, &names);
 	for (size_t i = 0; !r && i < count; i++) {
-		r = check_file(cli, files[i], devices, list);
+		r = check_file(cli, files[i], devices, names, list);
 		if (r == -EINVAL) {
 			status = NCG_EXIT_BAD_INPUT;
 			r = 0;

@@ -177,6 +177,11 @@ enum ncg_colour ncg_cli_verdict_colour(const char *verdict)
 	return strcmp(verdict, "deny") ? NCG_COLOUR_YELLOW : NCG_COLOUR_RED;
 }
 
+enum ncg_colour ncg_cli_type_colour(const char *type)
+{
+	return strcmp(type, "normal_nc") ? NCG_COLOUR_NONE : NCG_COLOUR_YELLOW;
+}
+
 void ncg_cli_add_bytes(struct ncg_cli_table *table, unsigned long long bytes)
 {
 	char size[NCG_CLI_BYTES_LEN];

@@ -17,11 +17,6 @@
 #define LABEL_WIDTH 10
 
 /* Normal-NC is what ncgate is about, so it stands out. */
-static enum ncg_colour type_colour(const char *type)
-{
-	return strcmp(type, "normal_nc") ? NCG_COLOUR_NONE : NCG_COLOUR_YELLOW;
-}
-
 /* ---------------------------------------------------------------------- status */
 
 static const char *grade_meaning(const json_t *reply)
@@ -175,6 +170,28 @@ static void print_hazards(const struct ncg_cli *cli, const json_t *hazards)
 	}
 }
 
+/* A line for each kind; the audit trail names guests and devices. */
+static void print_mismatches(const struct ncg_cli *cli, const json_t *mismatches)
+{
+	static const struct {
+		const char *name, *meaning;
+	} kinds[] = {
+		{ "stale", "mappings keep a Normal-NC that was granted before and is denied now" },
+		{ "unexpected", "mappings have a Normal-NC that is denied and was never granted" },
+		{ "absent", "mappings have no Normal-NC, though it is allowed" },
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		const json_t *one;
+		long long count = 0;
+		size_t i;
+
+		json_array_foreach(mismatches, i, one)
+			count += ncg_cli_is(one, "mismatch", kinds[k].name);
+		print_errors(cli, "", count, kinds[k].meaning);
+	}
+}
+
 /* Prints the daemon's reply to request, whole as JSON or for a person by print. */
 static enum ncg_exit show(const struct ncg_cli *cli, const char *request,
 			  int (*print)(const struct ncg_cli *cli, const json_t *reply))
@@ -210,6 +227,7 @@ static int print_status(const struct ncg_cli *cli, const json_t *reply)
 		     "errors in reading stage-2 tables");
 	print_errors(cli, "", ncg_cli_number(reply, "bar_mmaps_before_gate"),
 		     "mappings of BARs are older than the program that decides");
+	print_mismatches(cli, json_object_get(reply, "mismatches"));
 	print_counters(cli, reply);
 	print_label("audit");
 	printf("%s: %lld record%s\n", ncg_cli_text(audit, "path"), ncg_cli_number(audit, "records"),
@@ -239,7 +257,7 @@ static void add_guest_row(struct ncg_cli_table *table, const json_t *guest, cons
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%lld", ncg_cli_number(guest, "pid"));
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", device);
 	ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", bar);
-	ncg_cli_table_add(table, type_colour(type), "%s", type);
+	ncg_cli_table_add(table, ncg_cli_type_colour(type), "%s", type);
 	if (bytes)
 		ncg_cli_add_bytes(table, bytes);
 	else

@@ -285,12 +285,11 @@ void ncg_devices_free(struct ncg_devices *devices)
 	free(devices);
 }
 
-const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, uint64_t phys,
-					    unsigned int *ret_bar)
+/* How many ranges start at or before phys: those below that index. */
+static size_t ranges_until(const struct ncg_devices *devices, uint64_t phys)
 {
 	size_t low = 0, high = devices->ranges_count;
 
-	/* The ranges below `low` start at or before phys, none after does. */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -299,6 +298,21 @@ const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, u
 		else
 			high = middle;
 	}
+	return low;
+}
+
+uint64_t ncg_devices_next(const struct ncg_devices *devices, uint64_t phys)
+{
+	size_t next = ranges_until(devices, phys);
+
+	return next < devices->ranges_count ? devices->ranges[next].start : UINT64_MAX;
+}
+
+const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, uint64_t phys,
+					    unsigned int *ret_bar)
+{
+	size_t low = ranges_until(devices, phys);
+
 	/* Without overlaps the first look decides: the reach is its own end. */
 	while (low > 0 && devices->ranges[low - 1].reach >= phys) {
 		const struct ncg_device_range *range = &devices->ranges[--low];

@@ -86,6 +86,9 @@ NCG_DEFINE_CLEANUP(struct ncg_devices *, ncg_devices_free)
 const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, uint64_t phys,
 					    unsigned int *ret_bar);
 
+/* Where the first BAR after a host-physical address begins; UINT64_MAX: none does. */
+uint64_t ncg_devices_next(const struct ncg_devices *devices, uint64_t phys);
+
 /*
  * Whether a device can be given to a guest: a VFIO driver has it, or it has an
  * IOMMU group and is no bridge (class 06).

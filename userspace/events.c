@@ -541,9 +541,10 @@ bool ncg_events_wants_picture(const struct ncg_events *events)
 	return events->wants_picture && !events->picture && !ncg_audit_failing(events->audit);
 }
 
-void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_result *walked)
+void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_vm *const *walked,
+			     size_t count)
 {
-	if (!ncg_reconcile_begin(events->ledger, walked,
+	if (!ncg_reconcile_begin(events->ledger, walked, count,
 				 ncg_inventory_devices(events->inventory), &events->picture))
 		events->wants_picture = false;
 }

@@ -56,7 +56,8 @@ void ncg_events_settle(struct ncg_events *events);
  * each loss. walked may be NULL where the tables cannot be read.
  */
 bool ncg_events_wants_picture(const struct ncg_events *events);
-void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_result *walked);
+void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_vm *const *walked,
+			     size_t count);
 
 /*
  * Records that a program of this grade decides from now on, and what was mapped

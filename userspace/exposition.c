@@ -135,15 +135,45 @@ static const struct ncg_family_desc families[] = {
 		"Leaf entries in a guest's stage-2 tables, by memory type and size in bytes.",
 		{ "guest", "type", "size" },
 	},
+	[NCG_MF_GUEST_NESTED_STAGE2_BYTES] = {
+		"ncgate_guest_nested_stage2_bytes", NCG_FAMILY_GAUGE,
+		"Bytes mapped in the tables that shadow those of a hypervisor within the guest, "
+		"by memory type.",
+		{ "guest", "type" },
+	},
+	[NCG_MF_GUEST_TABLES] = {
+		"ncgate_guest_tables", NCG_FAMILY_GAUGE,
+		"What is known of a guest's stage-2 tables; always 1. visible; pending: not yet "
+		"walked to the end; hidden: kept by protected KVM; unreadable.",
+		{ "guest", "state" },
+	},
 	[NCG_MF_DEVICE_STAGE2_BYTES] = {
 		"ncgate_device_stage2_bytes", NCG_FAMILY_GAUGE,
 		"Bytes of a device's BAR mapped in a guest's stage-2 tables, by memory type.",
+		{ "guest", "device", "bar", "type" },
+	},
+	[NCG_MF_DEVICE_NESTED_STAGE2_BYTES] = {
+		"ncgate_device_nested_stage2_bytes", NCG_FAMILY_GAUGE,
+		"Bytes of a device's BAR mapped for a guest within a guest, by memory type.",
 		{ "guest", "device", "bar", "type" },
 	},
 	[NCG_MF_DEVICE_INFO] = {
 		"ncgate_device_info", NCG_FAMILY_GAUGE,
 		"A PCI device and what the policy in force says about it; always 1.",
 		{ "device", "vendor_id", "device_id", "class", "driver", "name", "verdict" },
+	},
+	[NCG_MF_MISMATCHES] = {
+		"ncgate_mismatches", NCG_FAMILY_GAUGE,
+		"Mappings of guests that are not what the policy in force says. stale: Normal-NC, "
+		"granted before and denied now; unexpected: Normal-NC, denied and never granted; "
+		"absent: allowed, and not Normal-NC.",
+		{ "mismatch" },
+	},
+	[NCG_MF_MISMATCH_BYTES] = {
+		"ncgate_mismatch_bytes", NCG_FAMILY_GAUGE,
+		"Bytes of a device's BAR in a guest's stage-2 tables that are not what the policy "
+		"in force says.",
+		{ "guest", "device", "bar", "mismatch" },
 	},
 	[NCG_MF_EVENTS_LOST_TOTAL] = {
 		"ncgate_events_lost_total", NCG_FAMILY_COUNTER,
@@ -174,6 +204,22 @@ static const struct ncg_family_desc families[] = {
 		"ncgate_walk_seconds_total", NCG_FAMILY_COUNTER,
 		"Time spent walking stage-2 tables.",
 		{ NULL },
+	},
+	[NCG_MF_WALK_ENTRIES_TOTAL] = {
+		"ncgate_walk_entries_total", NCG_FAMILY_COUNTER,
+		"Entries of stage-2 tables that walks have looked at.",
+		{ NULL },
+	},
+	[NCG_MF_WALK_LONGEST_PIECE_SECONDS] = {
+		"ncgate_walk_longest_piece_seconds", NCG_FAMILY_GAUGE,
+		"The longest that a walk went on without a rest since the daemon's start.",
+		{ NULL },
+	},
+	[NCG_MF_WALK_AGE_SECONDS] = {
+		"ncgate_walk_age_seconds", NCG_FAMILY_GAUGE,
+		"How long ago the walk began that a guest's gauges are from: devices for what is "
+		"no RAM, all for the rest.",
+		{ "guest", "of" },
 	},
 };
 static_assert(ARRAY_SIZE(families) == NCG_MF_NR, "a metric family is not declared");

@@ -62,6 +62,11 @@ static const struct command commands[] = {
 	  "Show what every guest's stage-2 tables hold, by device, BAR and memory type."
 	  BELOW EXIT_STATUS,
 	  NULL, NULL, 0, TAKES_CONTROL, ncg_cli_guests },
+	{ "walk", "one guest's live tables, range by range",
+	  "Walk the stage-2 tables of one guest, named by id, PID, name or UUID, and show every "
+	  "range that is no RAM: guest-physical and host-physical address, size, level, memory "
+	  "type, device and BAR; RAM as a sum." BELOW EXIT_STATUS,
+	  "GUEST", "the guest to walk", 1, TAKES_CONTROL, ncg_cli_walk },
 	{ "devices", "every device that a guest can have, verdict and use",
 	  "Show the BARs of every device that can be passed to a guest (or of those named by "
 	  "slot or VENDOR:DEVICE), the policy's verdict with its rule, and the memory types "

@@ -20,11 +20,14 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "audit.h"
 #include "cleanup.h"
 #include "control.h"
 #include "events.h"
 #include "exit_status.h"
+#include "forget.h"
 #include "gate.h"
 #include "hazard_watch.h"
 #include "http.h"
@@ -34,8 +37,10 @@
 #include "log.h"
 #include "loop.h"
 #include "mapped.h"
+#include "mismatch.h"
 #include "names.h"
 #include "policy_file.h"
+#include "policy_review.h"
 #include "programs.h"
 #include "verdict.h"
 #include "view.h"
@@ -47,9 +52,13 @@ struct options {
 	const char *listen;
 	const char *control;
 	const char *hazards;
+	double walk_share; /* percent of one CPU */
 	bool remove_state;
 	bool verbose;
 };
+
+/* How often guests are looked at when nobody asks, seconds. */
+#define LOOK_AT_GUESTS_S 10
 
 struct daemon {
 	struct options options;
@@ -60,17 +69,21 @@ struct daemon {
 	struct ncg_events *events;
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
+	struct ncg_mismatch_watch *mismatches;
 	struct ncg_http *http;
 	struct ncg_control *control;
 	struct ncg_sources sources;
 	int signals;
 	int timer;
+	unsigned int seconds; /* of the timer */
+	int walk_timer;
 };
 
 enum {
 	OPTION_REMOVE_STATE = 256,
 	OPTION_CONTROL,
 	OPTION_HAZARDS,
+	OPTION_WALK_SHARE,
 	OPTION_AUDIT_MAX_SIZE,
 	OPTION_AUDIT_MAX_AGE,
 	OPTION_AUDIT_KEEP,
@@ -95,6 +108,8 @@ static const struct argp_option option_table[] = {
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
 	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
 	  0 },
+	{ "walk-share", OPTION_WALK_SHARE, "PERCENT", 0,
+	  "Share of one CPU for reading stage-2 tables (1)", 0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
 	  "Detach all programs, remove the pinned state and exit", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
@@ -128,6 +143,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	static const uint64_t sizes[] = { 1 << 10, 1 << 20, 1 << 30 };
 	static const uint64_t ages[] = { 60, 3600, 86400 };
 	struct options *options = state->input;
+	char *end;
 
 	switch (key) {
 	case 'c':
@@ -162,6 +178,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_HAZARDS:
 		options->hazards = arg;
+		return 0;
+	case OPTION_WALK_SHARE:
+		options->walk_share = strtod(arg, &end);
+		if (end == arg || *end || !(options->walk_share > 0) || options->walk_share > 100)
+			argp_error(state, "'%s' is no percentage above 0", arg);
 		return 0;
 	case OPTION_REMOVE_STATE:
 		options->remove_state = true;
@@ -200,6 +221,29 @@ static int read_policy(const char *path, struct ncg_policy **ret_policy, char **
 	return r;
 }
 
+#define REVIEW_LINES_MAX 10 /* what a policy is warned of; `ncgate check` has more */
+
+/* Warns of rules that can never decide: the policy is good, and likely not meant so. */
+static void warn_of_rules(const struct ncg_policy *policy, const char *path)
+{
+	ncg_autofree struct ncg_policy_findings *findings = NULL;
+	size_t shown;
+
+	if (ncg_policy_review(policy, NULL, &findings)) {
+		ncg_log_error(-ENOMEM, "the rules of %s are not reviewed", path);
+		return;
+	}
+	shown = findings->count < REVIEW_LINES_MAX ? findings->count : REVIEW_LINES_MAX;
+	for (size_t i = 0; i < shown; i++) {
+		ncg_autofree char *sentence = ncg_policy_finding_format(policy, &findings->list[i]);
+
+		ncg_warning("%s", sentence ? sentence : "no memory");
+	}
+	if (findings->count + findings->more > shown)
+		ncg_warning("%zu more rules can never decide; see `ncgate check %s`",
+			    findings->count + findings->more - shown, path);
+}
+
 /* Puts a policy in force and says so in the trail. */
 static int enforce(struct daemon *d, const struct ncg_policy *policy)
 {
@@ -213,6 +257,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_info("policy %s %s: generation %llu, mode %s, default %s, %u rules",
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
+	warn_of_rules(policy, d->options.config);
 	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
 	if (changed)
 		ncg_audit_write(d->audit, "policy_load", 0,
@@ -269,6 +314,29 @@ static void decide_bar(void *arg, const struct ncg_device *device, unsigned int 
 	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), &tuple, NULL, ret_decision);
 }
 
+static void decide_mapping(void *arg, const struct ncg_tuple *tuple, const char *cgroup,
+			   struct ncg_decision *ret_decision)
+{
+	struct daemon *d = arg;
+
+	ncg_gate_decide(ncg_programs_map(d->programs, "policy"), tuple, cgroup, ret_decision);
+}
+
+static bool find_decided(void *arg, const struct ncg_decided_key *key,
+			 struct ncg_decided *ret_decided)
+{
+	struct daemon *d = arg;
+
+	return !bpf_map_lookup_elem(ncg_programs_map(d->programs, "decided"), key, ret_decided);
+}
+
+/* Guests that ended leave nothing in the maps; those that run are held against the policy. */
+static void look_at_guests(struct daemon *d)
+{
+	ncg_forget_decided(ncg_programs_map(d->programs, "decided"), NULL);
+	ncg_view_look(&d->sources);
+}
+
 /* Holds the policy in force against the hazards of this host; says what is new. */
 static void look_at_hazards(struct daemon *d)
 {
@@ -321,23 +389,47 @@ static void reload(struct daemon *d)
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
 	look_at_hazards(d);
+	ncg_view_look(&d->sources);
 	sd_notify(0, "READY=1");
 }
 
 /* ------------------------------------------------------------------ callbacks */
 
+/*
+ * All tables there are, walked now. NULL where they cannot be; else for the caller to
+ * free, valid until the next walk.
+ */
+static const struct ncg_walk_vm **walk_all(struct daemon *d, size_t *ret_count)
+{
+	const struct ncg_walk_vm **list;
+	size_t count;
+
+	if (!d->walk || ncg_walk_refresh(d->walk))
+		return NULL;
+	count = ncg_walk_count(d->walk);
+	list = calloc(count + 1, sizeof(*list));
+	if (!list)
+		return NULL;
+	/* What has gone or cannot be read says so by its state. */
+	for (size_t i = 0; i < count; i++)
+		ncg_walk_now(d->walk, i);
+	for (size_t i = 0; i < count; i++)
+		list[i] = ncg_walk_vm(d->walk, i);
+	*ret_count = count;
+	return list;
+}
+
 /* What a loss has hidden, or what was there before this daemon. */
 static void look_for_missing(struct daemon *d)
 {
-	struct ncg_walk_result *walked = NULL;
+	ncg_autofree const struct ncg_walk_vm **walked = NULL;
+	size_t count = 0;
 
 	if (!ncg_events_wants_picture(d->events))
 		return;
 	/* Without a walk there is still what the programs have counted. */
-	if (d->walk)
-		ncg_walk_run(d->walk, &walked);
-	ncg_events_take_picture(d->events, walked);
-	ncg_walk_result_free(walked);
+	walked = walk_all(d, &count);
+	ncg_events_take_picture(d->events, walked, count);
 }
 
 static void on_signal(void *arg, uint32_t ready)
@@ -367,6 +459,8 @@ static void on_timer(void *arg, uint32_t ready)
 	ncg_events_settle(d->events);
 	ncg_audit_tick(d->audit);
 	look_for_missing(d);
+	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
+		look_at_guests(d);
 }
 
 static void on_events(void *arg, uint32_t ready)
@@ -375,6 +469,38 @@ static void on_events(void *arg, uint32_t ready)
 
 	(void)ready;
 	ncg_events_drain_some(d->events);
+}
+
+/* The walk's work in the background; it says when it wants to go on. */
+static void on_walk_timer(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	struct itimerspec next = {};
+	uint64_t ticks;
+	__u64 wait;
+
+	(void)ready;
+	if (read(d->walk_timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	/* 0 would stop the timer. */
+	wait = ncg_walk_background(d->walk) + 1;
+	next.it_value.tv_sec = wait / 1000000000;
+	next.it_value.tv_nsec = wait % 1000000000;
+	timerfd_settime(d->walk_timer, 0, &next, NULL);
+}
+
+/* The whole BAR around an address, for the walk. */
+static bool bar_extent(void *arg, __u64 phys, __u64 *ret_start, __u64 *ret_size)
+{
+	const struct ncg_device *device;
+	unsigned int bar;
+
+	device = ncg_devices_lookup(ncg_inventory_devices(arg), phys, &bar);
+	if (!device)
+		return false;
+	*ret_start = device->bars[bar].start;
+	*ret_size = device->bars[bar].size;
+	return true;
 }
 
 static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
@@ -398,6 +524,8 @@ static json_t *answer(void *arg, const char *request)
 	}
 	if (!strcmp(request, "guests"))
 		return ncg_view_guests(&d->sources);
+	if (!strncmp(request, "walk:", strlen("walk:")))
+		return ncg_view_walk_guest(&d->sources, request + strlen("walk:"));
 	if (!strcmp(request, "devices"))
 		return ncg_view_devices(&d->sources);
 	return json_pack("{s:s}", "error", "unknown request");
@@ -430,6 +558,18 @@ static int open_timer(struct daemon *d)
 	if (d->timer < 0 || timerfd_settime(d->timer, 0, &every, NULL))
 		return -errno;
 	return ncg_loop_add(d->loop, d->timer, EPOLLIN, on_timer, d);
+}
+
+static int open_walk_timer(struct daemon *d)
+{
+	struct itimerspec soon = { .it_value.tv_nsec = 1 };
+
+	if (!d->walk)
+		return 0;
+	d->walk_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->walk_timer < 0 || timerfd_settime(d->walk_timer, 0, &soon, NULL))
+		return -errno;
+	return ncg_loop_add(d->loop, d->walk_timer, EPOLLIN, on_walk_timer, d);
 }
 
 /* What the kernel must have at all. */
@@ -518,7 +658,17 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
 		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
-	ncg_walk_open(&d->walk);
+	ncg_walk_open(&(struct ncg_walk_options){
+			      .share = d->options.walk_share / 100,
+			      .vm_ids_fd = ncg_programs_map(d->programs, "vm_ids"),
+			      .extent = bar_extent,
+			      .extent_arg = d->inventory,
+		      },
+		      &d->walk);
+
+	if (ncg_mismatch_watch_open(&(struct ncg_mismatch_policy){ decide_mapping, find_decided, d },
+				    d->audit, &d->mismatches))
+		return NCG_EXIT_INTERNAL;
 
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
@@ -526,6 +676,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.inventory = d->inventory,
 		.audit = d->audit,
 		.hazards = d->hazards,
+		.mismatches = d->mismatches,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit.path,
 		.policy_loaded = d->sources.policy_loaded,
@@ -540,7 +691,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	look_at_hazards(d);
 	ncg_events_drain(d->events);
 
-	if (open_signals(d) || open_timer(d) ||
+	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
 	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d) ||
 	    ncg_http_open(d->loop, http_fd, render_metrics, d, &d->http) ||
 	    ncg_control_open(d->loop, control_fd, answer, d, &d->control)) {
@@ -615,6 +766,7 @@ static void release(struct daemon *d)
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
+	ncg_mismatch_watch_close(d->mismatches);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);
@@ -623,6 +775,7 @@ static void release(struct daemon *d)
 	ncg_loop_free(d->loop);
 	ncg_cleanup_close(&d->signals);
 	ncg_cleanup_close(&d->timer);
+	ncg_cleanup_close(&d->walk_timer);
 }
 
 int main(int argc, char **argv)
@@ -644,10 +797,12 @@ int main(int argc, char **argv)
 			},
 			.listen = "127.0.0.1:9188",
 			.control = NCG_CONTROL_PATH,
+			.walk_share = 1,
 			.hazards = NCG_HAZARDS_PATH,
 		},
 		.signals = -1,
 		.timer = -1,
+		.walk_timer = -1,
 	};
 	int status;
 

@@ -76,8 +76,8 @@ static const enum ncg_program deciders[] = {
 };
 #define DECIDERS_NR (sizeof(deciders) / sizeof(deciders[0]))
 
-static const char *const maps[] = { "policy", "events",	"sequences", "counters", "bars",
-				    "vm_ids", "uses",	"recorded",  "vm_notes" };
+static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
+				    "vm_ids", "uses", "recorded", "vm_notes", "decided" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
 /* What `layout` holds. Its own form must never change. */

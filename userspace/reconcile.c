@@ -113,18 +113,26 @@ static int add_range(struct ncg_reconcile *r, const struct ncg_ledger *ledger, _
 }
 
 static int add_walked(struct ncg_reconcile *r, struct ncg_ledger *ledger,
-		      const struct ncg_walk_result *walked, const struct ncg_devices *devices)
+		      const struct ncg_walk_vm *const *walked, size_t count,
+		      const struct ncg_devices *devices)
 {
-	for (size_t i = 0; i < walked->count; i++) {
-		const struct ncg_walk_vm *found = &walked->vms[i];
-		__u64 vm = ncg_ledger_id(ledger, found->vm.k_kvm);
-		struct living *living = vm ? add_living(r, vm) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		const struct ncg_walk_vm *found = walked[i];
+		struct living *living;
 		int error = 0;
+		__u64 vm;
 
+		/* What shadows a nested hypervisor's tables is no mapping of the VM's own. */
+		if (found->vm.nested)
+			continue;
+		vm = ncg_ledger_id(ledger, found->vm.k_kvm);
+		living = vm ? add_living(r, vm) : NULL;
 		if (!living)
 			return -ENOMEM;
 		living->pid = found->vm.pid;
 		living->start_boot_ns = found->vm.start_boot_ns;
+		if (found->state != NCG_WALK_VISIBLE)
+			continue;
 		for (size_t j = 0; j < found->range_count && !error; j++)
 			error = add_range(r, ledger, vm, devices, &found->ranges[j]);
 		if (error)
@@ -155,8 +163,9 @@ static int add_gone(struct ncg_reconcile *r, const struct ncg_ledger *ledger)
 	return count < 0 ? count : 0;
 }
 
-int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_result *walked,
-			const struct ncg_devices *devices, struct ncg_reconcile **ret_reconcile)
+int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_vm *const *walked,
+			size_t walked_count, const struct ncg_devices *devices,
+			struct ncg_reconcile **ret_reconcile)
 {
 	struct ncg_reconcile *r = calloc(1, sizeof(*r));
 	long count;
@@ -170,7 +179,7 @@ int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_result 
 	error = count < 0 ? count : 0;
 	r->use_count = count < 0 ? 0 : count;
 	if (!error && walked)
-		error = add_walked(r, ledger, walked, devices);
+		error = add_walked(r, ledger, walked, walked_count, devices);
 	if (!error)
 		error = add_ids(r, ledger);
 	if (!error)

@@ -20,12 +20,13 @@
 struct ncg_reconcile;
 
 /*
- * Takes the picture; walked may be NULL where the tables cannot be read, and is not
- * kept. devices: those of this host. Returns 0 or -errno, logged; *ret_reconcile is
+ * Takes the picture; walked, as many sets of tables as there are, may be NULL where
+ * they cannot be read, and is not kept. devices: those of this host. Returns 0 or -errno, logged; *ret_reconcile is
  * the caller's.
  */
-int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_result *walked,
-			const struct ncg_devices *devices, struct ncg_reconcile **ret_reconcile);
+int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_vm *const *walked,
+			size_t walked_count, const struct ncg_devices *devices,
+			struct ncg_reconcile **ret_reconcile);
 
 /*
  * Writes what is missing. To be called well after (a second: a program holds an event

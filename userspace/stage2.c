@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 #include "stage2.h"
 
@@ -226,6 +227,11 @@ bool ncg_s2_level_holds_blocks(const struct ncg_s2_geometry *geometry, int level
 	return level >= first && level < NCG_S2_LEVEL_MAX;
 }
 
+bool ncg_s2_is_table(int level, uint64_t descriptor)
+{
+	return level < NCG_S2_LEVEL_MAX && (descriptor & DESC_VALID) && (descriptor & DESC_TABLE);
+}
+
 enum ncg_memtype ncg_s2_memtype(enum ncg_s2_fwb fwb, unsigned int memattr)
 {
 	return memtypes[fwb][memattr & DESC_MEMATTR_MASK];
@@ -309,16 +315,155 @@ int ncg_s2_decoder_init(struct ncg_s2_decoder *decoder, const struct ncg_s2_geom
 	return 0;
 }
 
+/*
+ * All that tells RAM and nothing from the rest is in a descriptor's lowest byte: the
+ * low two bits and MemAttr. So entries are looked at 16 at a time, as the bytes of one
+ * vector, which every compiler for arm64 makes of plain C.
+ */
+#define GROUP 16
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "descriptors are little-endian");
+
+typedef uint32_t words __attribute__((vector_size(16)));
+typedef uint16_t halves __attribute__((vector_size(16)));
+typedef uint8_t bytes __attribute__((vector_size(16)));
+
+/* What RAM looks like at one level. */
+struct ram_pattern {
+	uint8_t mask;
+	uint8_t want[2];
+};
+
+/* The lower word of each of 4 entries. */
+static inline words low_words(const uint64_t *entries)
+{
+	words a, b;
+
+	memcpy(&a, entries, sizeof(a));
+	memcpy(&b, entries + 2, sizeof(b));
+	return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+
+static inline halves low_halves(const uint64_t *entries)
+{
+	return __builtin_shufflevector((halves)low_words(entries), (halves)low_words(entries + 4),
+				       0, 2, 4, 6, 8, 10, 12, 14);
+}
+
+static inline bytes low_bytes(const uint64_t *entries)
+{
+	return __builtin_shufflevector((bytes)low_halves(entries), (bytes)low_halves(entries + 8),
+				       0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+
+/* 1 in each byte whose entry is valid. */
+static inline bytes valid_of(bytes low)
+{
+	return low & (uint8_t)DESC_VALID;
+}
+
+/* 1 in each byte whose entry is RAM, which is valid. */
+static inline bytes ram_of(bytes low, const struct ram_pattern *ram)
+{
+	bytes masked = low & ram->mask;
+
+	return (bytes)((masked == ram->want[0]) | (masked == ram->want[1])) & 1;
+}
+
+static uint64_t sum_bytes(bytes v)
+{
+	const uint64_t even = UINT64_C(0x00ff00ff00ff00ff), ones = UINT64_C(0x0001000100010001);
+	uint64_t halves_of[2], sum;
+
+	memcpy(halves_of, &v, sizeof(halves_of));
+	sum = (halves_of[0] & even) + (halves_of[0] >> 8 & even) + (halves_of[1] & even) +
+	      (halves_of[1] >> 8 & even);
+	return sum * ones >> 48;
+}
+
+static bool entry_is_ram(uint64_t entry, const struct ram_pattern *ram)
+{
+	uint8_t masked = entry & ram->mask;
+
+	return masked == ram->want[0] || masked == ram->want[1];
+}
+
+/* Counts valid entries and RAM among them. */
+static void take_census(const uint64_t *entries, size_t count, const struct ram_pattern *pattern,
+			uint64_t *ret_valid, uint64_t *ret_ram)
+{
+	uint64_t valid = 0, ram = 0;
+	size_t i = 0;
+
+	while (i + GROUP <= count) {
+		bytes valid_sums = {}, ram_sums = {};
+
+		/* As many groups as a byte can count. */
+		for (size_t groups = 0; groups < UINT8_MAX && i + GROUP <= count;
+		     groups++, i += GROUP) {
+			bytes low = low_bytes(entries + i);
+
+			valid_sums += valid_of(low);
+			ram_sums += ram_of(low, pattern);
+		}
+		valid += sum_bytes(valid_sums);
+		ram += sum_bytes(ram_sums);
+	}
+	for (; i < count; i++) {
+		valid += entries[i] & DESC_VALID;
+		ram += entry_is_ram(entries[i], pattern);
+	}
+	*ret_valid = valid;
+	*ret_ram = ram;
+}
+
+static bool group_has_more(const uint64_t *entries, const struct ram_pattern *pattern)
+{
+	bytes low = low_bytes(entries), more = valid_of(low) ^ ram_of(low, pattern);
+	uint64_t halves_of[2];
+
+	memcpy(halves_of, &more, sizeof(halves_of));
+	return halves_of[0] | halves_of[1];
+}
+
+/* One entry that is neither nothing nor RAM. */
+static int decode_entry(struct ncg_s2_decoder *decoder, int level, bool leaves, uint64_t descriptor,
+			size_t index, uint64_t ipa)
+{
+	const struct ncg_s2_geometry *geometry = &decoder->geometry;
+	uint64_t size = ncg_s2_entry_size(geometry, level);
+	enum ncg_memtype memtype;
+
+	if (ncg_s2_is_table(level, descriptor)) {
+		struct ncg_s2_table table = {
+			.ipa = ipa,
+			.phys = ncg_s2_table_address(geometry, descriptor),
+			.descriptor = descriptor,
+			.index = index,
+			.level = level + 1,
+		};
+
+		decoder->totals.tables++;
+		return decoder->sink.table ? decoder->sink.table(decoder->sink.arg, &table) : 0;
+	}
+	if (!leaves || (level == NCG_S2_LEVEL_MAX && !(descriptor & DESC_TABLE))) {
+		decoder->totals.reserved++;
+		return 0;
+	}
+	memtype = ncg_s2_memtype(geometry->fwb, descriptor >> DESC_MEMATTR_SHIFT);
+	add_leaves(&decoder->totals, memtype, level, 1, size);
+	return add_range(decoder, memtype, ipa, ncg_s2_leaf_address(geometry, level, descriptor),
+			 size);
+}
+
 int ncg_s2_decode_page(struct ncg_s2_decoder *decoder, int level, const uint64_t *entries,
 		       size_t count, uint64_t ipa)
 {
 	const struct ncg_s2_geometry *geometry = &decoder->geometry;
 	struct ncg_s2_totals *totals = &decoder->totals;
-	uint64_t size, limit, mask, want, want_too;
-	uint64_t empty = 0, ram = 0;
+	struct ram_pattern pattern;
+	uint64_t size, limit, valid, ram;
 	unsigned int shift;
 	bool leaves;
-	size_t i;
 
 	if (level < geometry->start_level || level > NCG_S2_LEVEL_MAX)
 		return -EINVAL;
@@ -333,60 +478,35 @@ int ncg_s2_decode_page(struct ncg_s2_decoder *decoder, int level, const uint64_t
 	if (count > (limit - ipa) >> shift)
 		count = (limit - ipa) >> shift;
 
-	/*
-	 * Nearly all of a guest is RAM or nothing. One pass without branches
-	 * counts both, and most pages need no other.
-	 */
 	leaves = level == NCG_S2_LEVEL_MAX || ncg_s2_level_holds_blocks(geometry, level);
-	mask = DESC_VALID | DESC_TABLE |
-	       (uint64_t)ram_memattr[geometry->fwb].mask << DESC_MEMATTR_SHIFT;
-	want = DESC_VALID | (level == NCG_S2_LEVEL_MAX ? DESC_TABLE : 0);
-	want_too = want | (uint64_t)ram_memattr[geometry->fwb].want[1] << DESC_MEMATTR_SHIFT;
-	want |= (uint64_t)ram_memattr[geometry->fwb].want[0] << DESC_MEMATTR_SHIFT;
-	if (!leaves)
-		want = want_too = ~UINT64_C(0); /* no masked entry equals it */
-
-	for (i = 0; i < count; i++) {
-		uint64_t masked = entries[i] & mask;
-
-		empty += ~entries[i] & DESC_VALID;
-		ram += (masked == want) | (masked == want_too);
+	pattern.mask = DESC_VALID | DESC_TABLE |
+		       ram_memattr[geometry->fwb].mask << DESC_MEMATTR_SHIFT;
+	for (size_t w = 0; w < 2; w++) {
+		pattern.want[w] = DESC_VALID | (level == NCG_S2_LEVEL_MAX ? DESC_TABLE : 0) |
+				  ram_memattr[geometry->fwb].want[w] << DESC_MEMATTR_SHIFT;
+		if (!leaves)
+			pattern.want[w] = UINT8_MAX; /* no masked entry equals it */
 	}
+
+	/* Nearly all of a guest is RAM or nothing, and most pages need no more than this. */
+	take_census(entries, count, &pattern, &valid, &ram);
 	totals->entries += count;
 	add_leaves(totals, NCG_MT_NORMAL_WB, level, ram, size);
-	if (empty + ram == count)
+	if (valid == ram)
 		return 0;
 
-	for (i = 0; i < count; i++) {
-		uint64_t descriptor = entries[i];
-		enum ncg_memtype memtype;
-		int err = 0;
+	for (size_t i = 0; i < count; i++) {
+		int err;
 
-		if (!(descriptor & DESC_VALID) || (descriptor & mask) == want ||
-		    (descriptor & mask) == want_too)
+		if (i % GROUP == 0 && i + GROUP <= count &&
+		    !group_has_more(entries + i, &pattern)) {
+			i += GROUP - 1;
 			continue;
-
-		if (level < NCG_S2_LEVEL_MAX && (descriptor & DESC_TABLE)) {
-			struct ncg_s2_table table = {
-				.ipa = ipa + ((uint64_t)i << shift),
-				.phys = ncg_s2_table_address(geometry, descriptor),
-				.descriptor = descriptor,
-				.index = i,
-				.level = level + 1,
-			};
-
-			totals->tables++;
-			if (decoder->sink.table)
-				err = decoder->sink.table(decoder->sink.arg, &table);
-		} else if (!leaves ||
-			   (level == NCG_S2_LEVEL_MAX && !(descriptor & DESC_TABLE))) {
-			totals->reserved++;
-		} else {
-			memtype = ncg_s2_memtype(geometry->fwb, descriptor >> DESC_MEMATTR_SHIFT);
-			add_leaves(totals, memtype, level, 1, size);
-			err = add_range(decoder, memtype, ipa + ((uint64_t)i << shift),
-					ncg_s2_leaf_address(geometry, level, descriptor), size);
 		}
+		if (!(entries[i] & DESC_VALID) || entry_is_ram(entries[i], &pattern))
+			continue;
+		err = decode_entry(decoder, level, leaves, entries[i], i,
+				   ipa + ((uint64_t)i << shift));
 		if (err)
 			return err;
 	}

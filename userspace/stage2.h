@@ -85,6 +85,9 @@ uint64_t ncg_s2_entry_size(const struct ncg_s2_geometry *geometry, int level);
  */
 bool ncg_s2_level_holds_blocks(const struct ncg_s2_geometry *geometry, int level);
 
+/* Whether an entry of level points to a table. */
+bool ncg_s2_is_table(int level, uint64_t descriptor);
+
 /*
  * Memory type of a MemAttr value, descriptor bits [5:2]; higher bits of memattr
  * are ignored. NCG_MT_OTHER for what is reserved, mixed, or (with FWB, 0b111)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What ncgated shows: one picture of guests, devices and memory types, taken
- * from the live tables at the moment of asking, and written as metrics for
+ * when it is asked for, and written as metrics for
  * Prometheus or as JSON for the command. Owns nothing of what it is taken from.
  */
 #ifndef NCGATE_VIEW_H
@@ -15,6 +15,7 @@
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
+#include "mismatch.h"
 #include "programs.h"
 #include "walk.h"
 
@@ -25,6 +26,7 @@ struct ncg_sources {
 	struct ncg_inventory *inventory;
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
+	struct ncg_mismatch_watch *mismatches;
 	const char *policy_file;
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */
@@ -39,9 +41,16 @@ struct ncg_sources {
  */
 int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t *ret_size);
 
+/*
+ * Takes a picture only to hold guests against the policy, as every other call does
+ * as well. Returns 0 or -errno, logged.
+ */
+int ncg_view_look(const struct ncg_sources *sources);
+
 /* Replies of the control socket; NULL when there is no memory or no walk. */
 json_t *ncg_view_status(const struct ncg_sources *sources);
 json_t *ncg_view_guests(const struct ncg_sources *sources);
+json_t *ncg_view_walk_guest(const struct ncg_sources *sources, const char *id);
 json_t *ncg_view_devices(const struct ncg_sources *sources);
 
 #endif

@@ -11,40 +11,57 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "budget.h"
 #include "cleanup.h"
 #include "log.h"
+#include "scan.h"
 #include "walk.skel.h"
 
-/* A table that changes during three walks in a row is given up on. */
-#define ATTEMPTS 3
+/* Without a refresh a VM is walked as a whole, and the list read, once in so long. */
+#define WHOLE_EVERY_NS 60000000000
+#define LIST_EVERY_NS 5000000000
+/* Pieces for one VM before the next has its turn. */
+#define TURN 16
 
-/* A table page still to be copied. */
-struct todo {
-	struct ncg_walk_request request;
-	__u64 ipa;
-	int level;
+/* Guest-physical addresses from..to-1 that held device memory, or may by now. */
+struct window {
+	__u64 from, to;
+};
+
+struct known {
+	struct ncg_walk_vm shown;
+	bool scanning; /* a whole walk is on the way: */
+	struct ncg_scan scan;
+	__u64 scan_began;
+	__u64 scan_cost, whole_cost; /* ns, so far and of the last whole one */
+	struct window *windows;
+	size_t window_count;
 };
 
 struct ncg_walk {
 	struct walk_bpf *skel;
-	size_t page_size;
+	struct ncg_walk_options options;
 	bool by_files; /* VMs are found by their files; one may be there twice */
 	const struct ncg_vm *vms;
-	struct ncg_walk_request *requests;
-	const char *pages;
-	struct todo *stack;
-	size_t depth;
-	size_t room;
+	struct ncg_scan_copier copier;
+	struct ncg_budget budget;
+	struct known *known;
+	size_t known_count;
+	struct known *turn; /* whose turn it is, for so many pieces; NULL: nobody's */
+	unsigned int turn_left;
+	__u64 listed_at;
 	struct ncg_walk_stats stats;
 };
 
-/* One batch being decoded: what the callbacks need. */
-struct decoding {
-	struct ncg_walk *walk;
-	struct ncg_walk_vm *out;
-	const struct todo *from; /* the page that is being decoded */
-	size_t range_room;
-};
+static __u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ programs */
 
 static void *map_array(const struct bpf_map *map, bool write)
 {
@@ -67,223 +84,117 @@ static int run_program(const struct bpf_program *program, void *context, size_t 
 	return (int)opts.retval;
 }
 
-int ncg_walk_open(struct ncg_walk **ret_walk)
+static int copy_tables(void *arg, uint32_t count)
+{
+	struct ncg_walk *walk = arg;
+	struct ncg_walk_batch batch = { .count = count };
+
+	return run_program(walk->skel->progs.copy_tables, &batch, sizeof(batch));
+}
+
+static int load(struct ncg_walk *walk)
+{
+	size_t page_size = sysconf(_SC_PAGESIZE);
+	__u32 batch = NCG_WALK_BATCH_BYTES / page_size;
+	struct walk_bpf *skel = walk_bpf__open();
+	int r;
+
+	if (!skel)
+		return ncg_log_error(-errno, "the walk programs cannot be opened");
+	walk->skel = skel;
+	skel->rodata->page_size = page_size;
+	r = bpf_map__set_value_size(skel->maps.pages, page_size);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.pages, batch);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.requests, batch);
+	if (!r && walk->options.vm_ids_fd >= 0)
+		r = bpf_map__reuse_fd(skel->maps.vm_ids, walk->options.vm_ids_fd);
+	if (!r)
+		r = walk_bpf__load(skel);
+	if (r)
+		return ncg_log_error(r, "the walk programs cannot be loaded; "
+					"stage-2 tables are not visible");
+	walk->vms = map_array(skel->maps.vms, false);
+	walk->copier = (struct ncg_scan_copier){
+		.copy = copy_tables,
+		.arg = walk,
+		.requests = map_array(skel->maps.requests, true),
+		.pages = map_array(skel->maps.pages, false),
+		.page_size = page_size,
+		.batch = batch,
+	};
+	if (!walk->vms || !walk->copier.requests || !walk->copier.pages)
+		return ncg_log_error(-errno, "the walk's buffers cannot be mapped");
+	r = run_program(skel->progs.find_symbols, NULL, 0);
+	if (r)
+		return ncg_log_error(r, "stage-2 tables are not visible: %s",
+				     r == -EPERM ?
+				     "the kernel keeps its addresses (CAP_SYSLOG is needed)" :
+				     "the kernel does not tell where its VMs are");
+	return 0;
+}
+
+int ncg_walk_open(const struct ncg_walk_options *options, struct ncg_walk **ret_walk)
 {
 	struct ncg_walk *walk = calloc(1, sizeof(*walk));
 	int r;
 
 	if (!walk)
 		return ncg_log_error(-ENOMEM, "no memory");
-	walk->page_size = sysconf(_SC_PAGESIZE);
-	walk->skel = walk_bpf__open();
-	if (!walk->skel) {
-		r = ncg_log_error(-errno, "the walk programs cannot be opened");
-		goto fail;
-	}
-	walk->skel->rodata->page_size = walk->page_size;
-	r = bpf_map__set_value_size(walk->skel->maps.pages, walk->page_size);
-	if (!r)
-		r = walk_bpf__load(walk->skel);
+	walk->options = *options;
+	r = load(walk);
 	if (r) {
-		ncg_log_error(r, "the walk programs cannot be loaded; "
-				 "stage-2 tables are not visible");
-		goto fail;
+		ncg_walk_close(walk);
+		return r;
 	}
-	walk->vms = map_array(walk->skel->maps.vms, false);
-	walk->requests = map_array(walk->skel->maps.requests, true);
-	walk->pages = map_array(walk->skel->maps.pages, false);
-	if (!walk->vms || !walk->requests || !walk->pages) {
-		r = ncg_log_error(-errno, "the walk's buffers cannot be mapped");
-		goto fail;
-	}
-	r = run_program(walk->skel->progs.find_symbols, NULL, 0);
-	if (r) {
-		ncg_log_error(r, "stage-2 tables are not visible: %s",
-			      r == -EPERM ? "the kernel keeps its addresses (CAP_SYSLOG is needed)" :
-					    "the kernel does not tell where its VMs are");
-		goto fail;
-	}
+	ncg_budget_init(&walk->budget, options->share, now_ns());
 	*ret_walk = walk;
 	return 0;
+}
 
-fail:
-	ncg_walk_close(walk);
-	return r;
+static void forget(struct known *known)
+{
+	ncg_scan_end(&known->scan);
+	free(known->shown.ranges);
+	free(known->windows);
 }
 
 void ncg_walk_close(struct ncg_walk *walk)
 {
 	if (!walk)
 		return;
+	for (size_t i = 0; i < walk->known_count; i++)
+		forget(&walk->known[i]);
+	free(walk->known);
 	/* The mappings go with the process; the programs and maps go here. */
 	walk_bpf__destroy(walk->skel);
-	free(walk->stack);
 	free(walk);
 }
 
-static int push(struct ncg_walk *walk, const struct todo *todo)
-{
-	if (walk->depth == walk->room) {
-		size_t room = walk->room ? 2 * walk->room : 1024;
-		struct todo *stack = reallocarray(walk->stack, room, sizeof(*stack));
-
-		if (!stack)
-			return -ENOMEM;
-		walk->stack = stack;
-		walk->room = room;
-	}
-	walk->stack[walk->depth++] = *todo;
-	return 0;
-}
-
-static int on_table(void *arg, const struct ncg_s2_table *table)
-{
-	struct decoding *d = arg;
-	struct todo todo = {
-		.request = {
-			.table = table->phys + d->out->vm.linear_offset,
-			.parent = d->from->request.table + table->index * sizeof(__u64),
-			.expect = table->descriptor,
-		},
-		.ipa = table->ipa,
-		.level = table->level,
-	};
-
-	return push(d->walk, &todo);
-}
-
-static int on_range(void *arg, const struct ncg_s2_range *range)
-{
-	struct decoding *d = arg;
-
-	if (d->out->range_count == d->range_room) {
-		size_t room = d->range_room ? 2 * d->range_room : 64;
-		struct ncg_s2_range *ranges =
-			reallocarray(d->out->ranges, room, sizeof(*ranges));
-
-		if (!ranges)
-			return -ENOMEM;
-		d->out->ranges = ranges;
-		d->range_room = room;
-	}
-	d->out->ranges[d->out->range_count++] = *range;
-	return 0;
-}
-
-/*
- * Walks one VM once. Returns 0, -EAGAIN when a table changed or went meanwhile
- * (what was found still stands), or another negative errno.
- */
-static int walk_once(struct ncg_walk *walk, const struct ncg_s2_geometry *geometry,
-		     struct ncg_walk_vm *out, size_t *ret_bad)
-{
-	struct decoding d = { .walk = walk, .out = out };
-	struct ncg_s2_sink sink = { .table = on_table, .range = on_range, .arg = &d };
-	size_t page_entries = ncg_s2_table_entries(geometry);
-	size_t root_entries = ncg_s2_root_entries(geometry);
-	struct ncg_s2_decoder decoder;
-	int r = ncg_s2_decoder_init(&decoder, geometry, &sink);
-
-	if (r)
-		return r;
-	out->range_count = 0;
-	*ret_bad = 0;
-	walk->depth = 0;
-	/* Last first: the stack gives the lowest addresses first. */
-	for (size_t i = ncg_s2_root_pages(geometry); i-- > 0;) {
-		struct todo root = {
-			.request.table = out->vm.pgd_phys + out->vm.linear_offset +
-					 i * walk->page_size,
-			.ipa = i * page_entries *
-			       ncg_s2_entry_size(geometry, geometry->start_level),
-			.level = geometry->start_level,
-		};
-
-		r = push(walk, &root);
-		if (r)
-			return r;
-	}
-
-	while (walk->depth) {
-		struct ncg_walk_batch batch = {};
-		struct todo taken[NCG_WALK_BATCH];
-
-		while (walk->depth && batch.count < NCG_WALK_BATCH) {
-			taken[batch.count] = walk->stack[--walk->depth];
-			walk->requests[batch.count] = taken[batch.count].request;
-			batch.count++;
-		}
-		r = run_program(walk->skel->progs.copy_tables, &batch, sizeof(batch));
-		if (r)
-			return r;
-		for (__u32 i = 0; i < batch.count; i++) {
-			size_t before = walk->depth, count = page_entries;
-
-			if (walk->requests[i].status) {
-				(*ret_bad)++;
-				continue;
-			}
-			if (!taken[i].request.parent && root_entries < page_entries)
-				count = root_entries;
-			d.from = &taken[i];
-			r = ncg_s2_decode_page(&decoder, taken[i].level,
-					       (const uint64_t *)(walk->pages + i * walk->page_size),
-					       count, taken[i].ipa);
-			if (r)
-				return r;
-			/* Found in rising order; turned round, they leave the stack so. */
-			for (size_t a = before, b = walk->depth; a + 1 < b; a++, b--) {
-				struct todo t = walk->stack[a];
-
-				walk->stack[a] = walk->stack[b - 1];
-				walk->stack[b - 1] = t;
-			}
-		}
-	}
-	r = ncg_s2_decode_finish(&decoder);
-	if (r)
-		return r;
-	out->totals = decoder.totals;
-	return *ret_bad ? -EAGAIN : 0;
-}
-
-static int walk_vm(struct ncg_walk *walk, struct ncg_walk_vm *out)
-{
-	struct ncg_s2_geometry geometry;
-	size_t bad = 0;
-	int r;
-
-	/* Being built, being torn down, or kept by someone else (protected KVM). */
-	if (!out->vm.pgd_phys || !out->vm.linear_offset ||
-	    ncg_s2_geometry_read(&out->vm, &geometry) ||
-	    1UL << geometry.page_shift != walk->page_size)
-		return 0;
-	for (int i = 0; i < ATTEMPTS; i++) {
-		r = walk_once(walk, &geometry, out, &bad);
-		if (r != -EAGAIN)
-			break;
-	}
-	if (r && r != -EAGAIN)
-		return r;
-	walk->stats.errors += bad;
-	/* Not even the root was there. */
-	out->visible = out->totals.entries != 0;
-	return 0;
-}
-
-static __u64 now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
+/* ---------------------------------------------------------------------- list */
 
 static int by_address(const void *a, const void *b)
 {
 	const struct ncg_vm *x = a, *y = b;
 
-	return (x->k_kvm > y->k_kvm) - (x->k_kvm < y->k_kvm);
+	if (x->k_kvm != y->k_kvm)
+		return x->k_kvm < y->k_kvm ? -1 : 1;
+	return (x->nested > y->nested) - (x->nested < y->nested);
+}
+
+static int by_shown_address(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	return by_address(&x->shown.vm, &y->shown.vm);
+}
+
+/* Addresses are used again: whether it is the same set of tables as before. */
+static bool same(const struct ncg_vm *old, const struct ncg_vm *now)
+{
+	return old->pid == now->pid && old->start_boot_ns == now->start_boot_ns &&
+	       old->pgd_phys == now->pgd_phys && (!old->id || old->id == now->id);
 }
 
 /* Runs the file iterator once; it fills `vms` as it is read to its end. */
@@ -305,10 +216,10 @@ static int search_files(struct ncg_walk *walk)
 }
 
 /*
- * Copies the description of every VM to *ret_vms, which the caller frees.
- * Returns their number or -errno.
+ * Copies the description of every set of tables to *ret_vms, which the caller
+ * frees. Returns their number or -errno.
  */
-static ssize_t list(struct ncg_walk *walk, struct ncg_vm **ret_vms)
+static ssize_t read_list(struct ncg_walk *walk, struct ncg_vm **ret_vms)
 {
 	size_t count, unique = 0;
 	struct ncg_vm *vms;
@@ -329,51 +240,343 @@ static ssize_t list(struct ncg_walk *walk, struct ncg_vm **ret_vms)
 		return count;
 	qsort(vms, count, sizeof(*vms), by_address);
 	for (size_t i = 0; i < count; i++)
-		if (!i || vms[i].k_kvm != vms[i - 1].k_kvm)
+		if (!i || by_address(&vms[i], &vms[i - 1]))
 			vms[unique++] = vms[i];
 	return unique;
 }
 
-int ncg_walk_run(struct ncg_walk *walk, struct ncg_walk_result **ret_result)
+/* What is known of a VM that is still there; the rest begins anew. */
+static struct known take_over(struct known *old, size_t old_count, const struct ncg_vm *vm)
+{
+	struct known key = { .shown.vm = *vm }, taken = key;
+	struct known *found =
+		old_count ? bsearch(&key, old, old_count, sizeof(*old), by_shown_address) : NULL;
+
+	if (found && same(&found->shown.vm, vm)) {
+		taken = *found;
+		taken.shown.vm = *vm;
+		/* Moved out: what stays behind owns nothing. */
+		*found = (struct known){ .shown.vm = *vm };
+	}
+	if (vm->hidden)
+		taken.shown.state = NCG_WALK_HIDDEN;
+	return taken;
+}
+
+static int list(struct ncg_walk *walk)
 {
 	ncg_autofree struct ncg_vm *vms = NULL;
-	struct ncg_walk_result *result;
-	__u64 begin = now_ns();
-	ssize_t count = list(walk, &vms);
-	int r;
+	ssize_t count = read_list(walk, &vms);
+	struct known *known;
 
 	if (count < 0)
 		return ncg_log_error(count, "the list of VMs cannot be read");
-	result = calloc(1, sizeof(*result));
-	if (result)
-		result->vms = calloc(count + 1, sizeof(*result->vms));
-	if (!result || !result->vms) {
-		ncg_walk_result_free(result);
+	known = calloc(count + 1, sizeof(*known));
+	if (!known)
 		return ncg_log_error(-ENOMEM, "no memory for %zd VMs", count);
-	}
-	result->truncated = walk->skel->bss->truncated;
-	result->count = count;
-	for (ssize_t i = 0; i < count; i++) {
-		result->vms[i].vm = vms[i];
-		r = walk_vm(walk, &result->vms[i]);
-		if (r) {
-			ncg_walk_result_free(result);
-			return ncg_log_error(r, "stage-2 tables cannot be walked");
-		}
-	}
-	walk->stats.nanoseconds += now_ns() - begin;
-	*ret_result = result;
+	if (walk->known_count)
+		qsort(walk->known, walk->known_count, sizeof(*walk->known), by_shown_address);
+	for (ssize_t i = 0; i < count; i++)
+		known[i] = take_over(walk->known, walk->known_count, &vms[i]);
+	for (size_t i = 0; i < walk->known_count; i++)
+		forget(&walk->known[i]);
+	free(walk->known);
+	walk->known = known;
+	walk->known_count = count;
+	walk->turn = NULL;
+	walk->listed_at = now_ns();
 	return 0;
 }
 
-void ncg_walk_result_free(struct ncg_walk_result *result)
+/* -------------------------------------------------------------------- pieces */
+
+/* One piece of a scan, paid for. As ncg_scan_step(). */
+static int piece(struct ncg_walk *walk, struct ncg_scan *scan, __u64 *cost)
 {
-	if (!result)
-		return;
-	for (size_t i = 0; i < result->count; i++)
-		free(result->vms[i].ranges);
-	free(result->vms);
-	free(result);
+	__u64 entries = scan->decoder.totals.entries, errors = scan->errors;
+	__u64 begin = now_ns(), spent;
+	int r = ncg_scan_step(scan, &walk->copier);
+
+	spent = now_ns() - begin;
+	*cost += spent;
+	ncg_budget_spend(&walk->budget, spent);
+	walk->stats.nanoseconds += spent;
+	walk->stats.entries += scan->decoder.totals.entries - entries;
+	walk->stats.errors += scan->errors - errors;
+	walk->stats.pieces++;
+	if (spent > walk->stats.longest_ns)
+		walk->stats.longest_ns = spent;
+	return r;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct window *x = a, *y = b;
+
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+/* The ranges, each widened to all of the BAR it is in, and joined. */
+static int find_windows(const struct ncg_walk *walk, struct known *known)
+{
+	const struct ncg_walk_vm *vm = &known->shown;
+	struct window *windows = calloc(vm->range_count + 1, sizeof(*windows));
+	size_t kept = 0;
+
+	if (!windows)
+		return -ENOMEM;
+	for (size_t i = 0; i < vm->range_count; i++) {
+		const struct ncg_s2_range *range = &vm->ranges[i];
+		struct window *w = &windows[i];
+		__u64 start, size;
+
+		*w = (struct window){ range->ipa, range->ipa + range->size };
+		if (!walk->options.extent ||
+		    !walk->options.extent(walk->options.extent_arg, range->phys, &start, &size) ||
+		    start > range->phys || range->phys - start > range->ipa)
+			continue;
+		w->from = range->ipa - (range->phys - start);
+		if (w->from + size > w->to)
+			w->to = w->from + size;
+	}
+	qsort(windows, vm->range_count, sizeof(*windows), by_start);
+	for (size_t i = 1; i < vm->range_count; i++) {
+		if (windows[i].from > windows[kept].to)
+			windows[++kept] = windows[i];
+		else if (windows[i].to > windows[kept].to)
+			windows[kept].to = windows[i].to;
+	}
+	free(known->windows);
+	known->windows = windows;
+	known->window_count = vm->range_count ? kept + 1 : 0;
+	return 0;
+}
+
+static void take_ranges(struct ncg_walk_vm *vm, struct ncg_scan *scan)
+{
+	free(vm->ranges);
+	vm->ranges = scan->ranges;
+	vm->range_count = scan->range_count;
+	scan->ranges = NULL;
+}
+
+/* A whole walk has come to its end. */
+static int take_whole(struct ncg_walk *walk, struct known *known, struct ncg_scan *scan,
+		      __u64 began)
+{
+	struct ncg_walk_vm *vm = &known->shown;
+
+	/* Nothing at all: not even the root was there. */
+	vm->state = scan->decoder.totals.entries ? NCG_WALK_VISIBLE : NCG_WALK_UNREADABLE;
+	vm->totals = scan->decoder.totals;
+	take_ranges(vm, scan);
+	vm->whole_at = vm->devices_at = began;
+	return find_windows(walk, known);
+}
+
+static int begin_whole(struct ncg_scan *scan, const struct ncg_vm *vm, size_t page_size)
+{
+	int r = vm->pgd_phys && vm->linear_offset ? ncg_scan_begin(scan, vm) : -EINVAL;
+
+	if (r)
+		return r;
+	if (1UL << scan->decoder.geometry.page_shift != page_size)
+		return -EINVAL;
+	return ncg_scan_add(scan, 0, UINT64_MAX);
+}
+
+static void end_scan(struct known *known)
+{
+	ncg_scan_end(&known->scan);
+	known->scanning = false;
+	known->scan_cost = 0;
+}
+
+/* One piece of a VM's whole walk. Returns 0 or -errno. */
+static int advance(struct ncg_walk *walk, struct known *known)
+{
+	int r;
+
+	if (!known->scanning) {
+		known->scan_began = now_ns();
+		r = begin_whole(&known->scan, &known->shown.vm, walk->copier.page_size);
+		if (r) {
+			end_scan(known);
+			known->shown.state = NCG_WALK_UNREADABLE;
+			known->shown.whole_at = known->scan_began;
+			return r == -EINVAL ? 0 : r;
+		}
+		known->scanning = true;
+	}
+	r = piece(walk, &known->scan, &known->scan_cost);
+	if (r == 1)
+		return 0;
+	if (!r)
+		r = take_whole(walk, known, &known->scan, known->scan_began);
+	/* Gone: the next list will say so, or that there are others. */
+	if (r == -ESRCH) {
+		known->shown.whole_at = known->scan_began;
+		r = 0;
+	}
+	known->whole_cost = known->scan_cost;
+	end_scan(known);
+	return r;
+}
+
+/* Looks again at where device memory was. Returns 0 or -errno. */
+static int look_at_devices(struct ncg_walk *walk, struct known *known)
+{
+	struct ncg_walk_vm *vm = &known->shown;
+	__u64 began = now_ns(), cost = 0;
+	struct ncg_scan scan;
+	int r = ncg_scan_begin(&scan, &vm->vm);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < known->window_count && !r; i++)
+		r = ncg_scan_add(&scan, known->windows[i].from, known->windows[i].to);
+	if (!r)
+		do {
+			r = piece(walk, &scan, &cost);
+		} while (r == 1);
+	if (!r) {
+		for (int type = 0; type < NCG_MT_NR; type++) {
+			if (type == NCG_MT_NORMAL_WB)
+				continue;
+			memcpy(vm->totals.leaves[type], scan.decoder.totals.leaves[type],
+			       sizeof(vm->totals.leaves[type]));
+			memcpy(vm->totals.bytes[type], scan.decoder.totals.bytes[type],
+			       sizeof(vm->totals.bytes[type]));
+		}
+		take_ranges(vm, &scan);
+		vm->devices_at = began;
+	}
+	ncg_scan_end(&scan);
+	return r == -ESRCH ? 0 : r;
+}
+
+/* ------------------------------------------------------------------ schedule */
+
+/*
+ * Never walked before walked. Of those the least done first, so that a large VM keeps
+ * no small one waiting; else the longest unseen, so that none waits for ever.
+ */
+static bool goes_before(const struct known *a, const struct known *b)
+{
+	bool a_new = !a->shown.whole_at, b_new = !b->shown.whole_at;
+
+	if (a_new != b_new)
+		return a_new;
+	return a_new ? a->scan_cost < b->scan_cost : a->shown.whole_at < b->shown.whole_at;
+}
+
+/*
+ * The VM to walk next, or NULL: of those not walked since `before`. One that is known
+ * is only begun when it can be had for what is left.
+ */
+static struct known *pick(struct ncg_walk *walk, __u64 before, __s64 left)
+{
+	struct known *best = NULL;
+
+	if (walk->turn && walk->turn->scanning && walk->turn_left) {
+		walk->turn_left--;
+		return walk->turn;
+	}
+	for (size_t i = 0; i < walk->known_count; i++) {
+		struct known *k = &walk->known[i];
+		const struct ncg_walk_vm *vm = &k->shown;
+
+		if (vm->state == NCG_WALK_HIDDEN || vm->whole_at >= before)
+			continue;
+		if (vm->whole_at && !k->scanning && (__s64)k->whole_cost > left)
+			continue;
+		if (!best || goes_before(k, best))
+			best = k;
+	}
+	walk->turn = best;
+	walk->turn_left = TURN - 1;
+	return best;
+}
+
+int ncg_walk_refresh(struct ncg_walk *walk)
+{
+	__u64 begin = now_ns();
+	/* Whoever asks often leaves the background its half. */
+	__s64 keep = ncg_budget_left(&walk->budget, begin) / 2;
+	int r = list(walk);
+
+	ncg_budget_spend(&walk->budget, now_ns() - begin);
+	for (size_t i = 0; i < walk->known_count && !r; i++) {
+		struct known *k = &walk->known[i];
+
+		if (ncg_budget_left(&walk->budget, now_ns()) <= 0)
+			break;
+		if (k->shown.state == NCG_WALK_VISIBLE && k->window_count)
+			r = look_at_devices(walk, k);
+	}
+	while (!r) {
+		__s64 left = ncg_budget_left(&walk->budget, now_ns());
+		struct known *k = left > 0 ? pick(walk, begin, left - keep) : NULL;
+
+		if (!k)
+			break;
+		r = advance(walk, k);
+	}
+	return r ? ncg_log_error(r, "stage-2 tables cannot be walked") : 0;
+}
+
+__u64 ncg_walk_background(struct ncg_walk *walk)
+{
+	__u64 now = now_ns(), wait = ncg_budget_wait(&walk->budget, now, 0);
+	struct known *k;
+	int r = 0;
+
+	if (wait)
+		return wait;
+	if (now - walk->listed_at >= LIST_EVERY_NS) {
+		r = list(walk);
+		ncg_budget_spend(&walk->budget, now_ns() - now);
+	}
+	k = r ? NULL : pick(walk, now > WHOLE_EVERY_NS ? now - WHOLE_EVERY_NS : 1, INT64_MAX);
+	if (k)
+		r = advance(walk, k);
+	if (r)
+		ncg_log_error(r, "stage-2 tables cannot be walked");
+	return k && !r ? ncg_budget_wait(&walk->budget, now_ns(), 0) : LIST_EVERY_NS;
+}
+
+int ncg_walk_now(struct ncg_walk *walk, size_t i)
+{
+	struct known *known = &walk->known[i];
+	__u64 began = now_ns(), cost = 0;
+	struct ncg_scan scan = {};
+	int r = begin_whole(&scan, &known->shown.vm, walk->copier.page_size);
+
+	if (!r)
+		do {
+			r = piece(walk, &scan, &cost);
+		} while (r == 1);
+	if (!r)
+		r = take_whole(walk, known, &scan, began);
+	ncg_scan_end(&scan);
+	return r && r != -ESRCH ? ncg_log_error(r, "stage-2 tables cannot be walked") : r;
+}
+
+/* ------------------------------------------------------------------- results */
+
+size_t ncg_walk_count(const struct ncg_walk *walk)
+{
+	return walk->known_count;
+}
+
+const struct ncg_walk_vm *ncg_walk_vm(const struct ncg_walk *walk, size_t i)
+{
+	return &walk->known[i].shown;
+}
+
+bool ncg_walk_truncated(const struct ncg_walk *walk)
+{
+	return walk->skel->bss->truncated;
 }
 
 struct ncg_walk_stats ncg_walk_stats(const struct ncg_walk *walk)

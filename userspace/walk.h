@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The live stage-2 tables of every VM: runs walk.bpf to copy table pages and
- * hands them to the decoder. Takes no lock in the kernel. Owns the loaded walk
- * object and its buffers; one thread uses it.
+ * What the stage-2 tables of every VM hold, and how old that knowledge is. Owns the
+ * loaded walk programs, what is known of each VM, and the share of a CPU that may
+ * be spent on knowing more; one thread uses it. Takes no lock in the kernel.
  *
- * A table that changes under the walk is noticed and the VM walked again; one
- * that keeps changing is counted as an error and the rest stands. A VM whose
- * tables cannot be read is reported as not visible, never as empty.
+ * VMs are walked as a whole in the background, a piece at a time; where device
+ * memory was found is looked at again at every refresh, and so are whole VMs as far
+ * as what was saved of the share goes. A VM is known once it has been walked to its
+ * end, and forgotten with the first list that lacks it. One whose tables cannot be
+ * read is reported as such, never as empty.
  */
 #ifndef NCGATE_WALK_H
 #define NCGATE_WALK_H
@@ -19,37 +21,77 @@
 
 struct ncg_walk;
 
-/* What one VM's tables hold. Owned by the struct ncg_walk_result. */
-struct ncg_walk_vm {
-	struct ncg_vm vm;
-	bool visible; /* false: the tables could not be read; totals say nothing */
-	struct ncg_s2_totals totals;
-	struct ncg_s2_range *ranges; /* all that is not NCG_MT_NORMAL_WB */
-	size_t range_count;
+enum ncg_walk_state {
+	NCG_WALK_PENDING,    /* not yet walked to the end */
+	NCG_WALK_VISIBLE,
+	NCG_WALK_HIDDEN,     /* the hypervisor keeps the tables (protected KVM) */
+	NCG_WALK_UNREADABLE, /* could not be read, or are of a shape that is not known */
+	NCG_WALK_STATE_NR,
 };
 
-struct ncg_walk_result {
-	struct ncg_walk_vm *vms;
-	size_t count;
-	bool truncated; /* there are more than NCG_VMS_MAX */
+/* One set of tables. Where it is not visible, all from totals on says nothing. */
+struct ncg_walk_vm {
+	struct ncg_vm vm;
+	enum ncg_walk_state state;
+	struct ncg_s2_totals totals;
+	struct ncg_s2_range *ranges; /* all that is not NCG_MT_NORMAL_WB, by address */
+	size_t range_count;
+	__u64 whole_at;   /* when the last whole walk began, CLOCK_MONOTONIC ns */
+	__u64 devices_at; /* when the ranges were last looked at, likewise */
 };
 
 /* What all walks so far amounted to. */
 struct ncg_walk_stats {
-	__u64 errors;  /* table pages that could not be had */
+	__u64 errors;	   /* table pages that could not be had */
 	__u64 nanoseconds; /* of CLOCK_MONOTONIC */
+	__u64 entries;	   /* table entries looked at */
+	__u64 pieces;
+	__u64 longest_ns; /* the longest piece */
+};
+
+/*
+ * What holds a host-physical address, for a walk that found one byte of it and is
+ * to look for the rest: false when that is not known.
+ */
+typedef bool ncg_walk_extent(void *arg, __u64 phys, __u64 *ret_start, __u64 *ret_size);
+
+struct ncg_walk_options {
+	double share;	/* of one CPU, above 0 to 1 */
+	int vm_ids_fd;	/* the observing programs' map of ids; -1: none */
+	ncg_walk_extent *extent; /* NULL: none */
+	void *extent_arg;
 };
 
 /* Loads the walk programs. Returns 0 or -errno, logged. */
-int ncg_walk_open(struct ncg_walk **ret_walk);
+int ncg_walk_open(const struct ncg_walk_options *options, struct ncg_walk **ret_walk);
 void ncg_walk_close(struct ncg_walk *walk); /* takes NULL */
 
 /*
- * Walks every VM. Returns 0 or -errno, logged; *ret_result is the caller's, to be
- * freed with ncg_walk_result_free().
+ * Lists the VMs, looks at known device memory, then at whole VMs, the longest
+ * unseen first, while the share allows. What it does not allow keeps its age.
+ * Returns 0 or -errno, logged.
  */
-int ncg_walk_run(struct ncg_walk *walk, struct ncg_walk_result **ret_result);
-void ncg_walk_result_free(struct ncg_walk_result *result); /* takes NULL */
+int ncg_walk_refresh(struct ncg_walk *walk);
+
+/*
+ * A piece of the work in the background, if any is due and may be done. Returns how
+ * long the caller may wait until the next, ns.
+ */
+__u64 ncg_walk_background(struct ncg_walk *walk);
+
+/*
+ * Walks set number i as a whole, now, whatever it costs; the cost is a debt of the
+ * share. Returns 0, -ESRCH when it is gone, or another -errno, logged.
+ */
+int ncg_walk_now(struct ncg_walk *walk, size_t i);
+
+/*
+ * The sets of tables that are known, in KVM's order: newest VM first, its shadows
+ * after it. Valid until the next call that walks.
+ */
+size_t ncg_walk_count(const struct ncg_walk *walk);
+const struct ncg_walk_vm *ncg_walk_vm(const struct ncg_walk *walk, size_t i);
+bool ncg_walk_truncated(const struct ncg_walk *walk); /* more than NCG_VMS_MAX */
 
 struct ncg_walk_stats ncg_walk_stats(const struct ncg_walk *walk);
 

@@ -11,7 +11,7 @@ _ncgate_devices() {
 }
 
 _ncgate() {
-	local commands='status guests devices check explain replay suggest audit doctor'
+	local commands='status guests walk devices check explain replay suggest audit doctor'
 	local options='--json --help --version' word= option= command= i
 	# The word as typed: bash cuts words at = and :, which stand in ours.
 	local line=${COMP_LINE:0:COMP_POINT}
@@ -23,7 +23,7 @@ _ncgate() {
 		esac
 	done
 	case $command in
-	'' | status | guests) options+=' --control' ;;
+	'' | status | guests | walk) options+=' --control' ;;
 	devices) options+=' --control --policy --bound' ;;
 	check) options+=' --against --uid --cgroup' ;;
 	explain) options+=' --policy --bar --uid --cgroup' ;;

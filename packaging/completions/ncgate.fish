@@ -9,12 +9,13 @@ function __ncgate_devices
     end
 end
 
-set -l commands status guests devices check explain replay suggest audit doctor
+set -l commands status guests walk devices check explain replay suggest audit doctor
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c ncgate -f
 complete -c ncgate -n $none -a status -d 'What is enforced, and whether all is well'
 complete -c ncgate -n $none -a guests -d 'Which guest maps what, with which memory type'
+complete -c ncgate -n $none -a walk -d "One guest's live tables, range by range"
 complete -c ncgate -n $none -a devices -d 'Every device that a guest can have, verdict and use'
 complete -c ncgate -n $none -a check -d 'Check policy files and show what they resolve to'
 complete -c ncgate -n $none -a explain -d 'Why a device gets its verdict'
@@ -26,7 +27,7 @@ complete -c ncgate -n $none -a doctor -d 'What this host has, lacks and endanger
 complete -c ncgate -l json -d 'Print JSON'
 complete -c ncgate -l help -d 'Show the options'
 complete -c ncgate -l version -d 'Show the version'
-complete -c ncgate -n "$none; or __fish_seen_subcommand_from status guests devices suggest doctor" \
+complete -c ncgate -n "$none; or __fish_seen_subcommand_from status guests walk devices suggest doctor" \
     -l control -r -F -d 'Socket of ncgated'
 complete -c ncgate -n '__fish_seen_subcommand_from devices explain suggest doctor' \
     -l policy -r -F -d 'Policy file'

@@ -257,13 +257,13 @@ static void test_any_page(void **state)
 {
 	(void)state;
 	need_bpf();
-	requests[0].table = where[200].table;
+	requests[0].table = where[60].table;
 	requests[1].table = where[0].table;
 	requests[2].table = where[0].table;
 	copy(3);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(requests[i].status, 0);
-	assert_memory_equal(pages, tables + 200 * page_size, page_size);
+	assert_memory_equal(pages, tables + 60 * page_size, page_size);
 	assert_memory_equal(pages + page_size, tables, page_size);
 	assert_memory_equal(pages + 2 * page_size, tables, page_size);
 }
@@ -282,55 +282,88 @@ static void test_unreadable_page(void **state)
 	expect_untouched(2 * UNREADABLE);
 }
 
-static void test_parent(void **state)
+/* The way of request i: steps entries, the last of them entries[i], all as expected. */
+static void lead(size_t i, __u32 steps)
+{
+	requests[i].steps = steps;
+	for (__u32 s = 0; s < steps; s++) {
+		size_t at = (i + BATCH - (steps - 1 - s)) % BATCH;
+
+		requests[i].way[s].where = where[at].entry;
+		requests[i].way[s].expect = entries[at];
+	}
+}
+
+static void test_way(void **state)
 {
 	enum { EQUAL, CHANGED, LOWEST_BIT, HIGHEST_BIT, GONE, CASES };
 
 	(void)state;
 	need_bpf();
 	for (size_t i = 0; i < CASES; i++) {
-		requests[i].parent = where[i].entry;
-		requests[i].expect = entries[i];
+		lead(i, 2);
+		requests[i].way[0] = (struct ncg_walk_step){ where[CASES].entry, entries[CASES] };
 	}
 	entries[CHANGED] = 0;
-	requests[LOWEST_BIT].expect ^= 1;
-	requests[HIGHEST_BIT].expect ^= 1ull << 63;
-	requests[GONE].parent = 0xfffffc0000000000;
+	requests[LOWEST_BIT].way[1].expect ^= 1;
+	requests[HIGHEST_BIT].way[1].expect ^= 1ull << 63;
+	requests[GONE].way[1].where = 0xfffffc0000000000;
 	copy(CASES);
 	expect(EQUAL, 0);
 	expect(CHANGED, -ESTALE);
 	expect(LOWEST_BIT, -ESTALE);
 	expect(HIGHEST_BIT, -ESTALE);
-	expect(GONE, -EFAULT);
-	/* a page that cannot be read is that, whatever became of its entry */
+	expect(GONE, -ESTALE);
+	/* a page that cannot be read is that, whatever became of the way to it */
 	requests[CHANGED].table = 0;
 	copy(CASES);
 	expect(CHANGED, -EFAULT);
 	expect(EQUAL, 0);
 }
 
-/* A root has no entry that points to it, and what it would be does not count. */
-static void test_root(void **state)
+/* Every step is looked at: a table that was freed still points where it did. */
+static void test_each_step(void **state)
 {
 	(void)state;
 	need_bpf();
-	requests[0].expect = 0x1234;
-	copy(1);
+	for (size_t i = 0; i < NCG_WALK_STEPS; i++) {
+		lead(i, NCG_WALK_STEPS);
+		requests[i].way[i].expect ^= 4;
+	}
+	lead(NCG_WALK_STEPS, NCG_WALK_STEPS);
+	copy(NCG_WALK_STEPS + 1);
+	expect(0, -ESRCH);
+	for (size_t i = 1; i < NCG_WALK_STEPS; i++)
+		expect(i, -ESTALE);
+	expect(NCG_WALK_STEPS, 0);
+}
+
+/* Only the steps that there are. */
+static void test_no_way(void **state)
+{
+	(void)state;
+	need_bpf();
+	requests[0].way[0].expect = 0x1234;
+	lead(1, 1);
+	requests[1].way[1].expect = 0x1234;
+	copy(2);
 	expect(0, 0);
+	expect(1, 0);
 }
 
 /*
- * The entry is read after the page, not before: this one lies in the copy, and so
+ * The way is read after the page, not before: this entry lies in the copy, and so
  * has its value only once the page is copied.
  */
-static void test_parent_is_read_last(void **state)
+static void test_way_is_read_last(void **state)
 {
 	const size_t last = page_size - sizeof(__u64);
 
 	(void)state;
 	need_bpf();
-	requests[0].parent = where[0].page + last;
-	memcpy(&requests[0].expect, tables + last, sizeof(__u64));
+	requests[0].steps = 1;
+	requests[0].way[0].where = where[0].page + last;
+	memcpy(&requests[0].way[0].expect, tables + last, sizeof(__u64));
 	copy(1);
 	expect(0, 0);
 }
@@ -341,13 +374,13 @@ static void test_again(void **state)
 	(void)state;
 	need_bpf();
 	requests[0].table = 0;
-	requests[1].parent = where[1].entry;
-	requests[1].expect = ~entries[1];
+	lead(1, 2);
+	requests[1].way[1].expect = ~entries[1];
 	copy(2);
 	expect(0, -EFAULT);
 	expect(1, -ESTALE);
 	requests[0].table = where[0].table;
-	requests[1].expect = entries[1];
+	requests[1].way[1].expect = entries[1];
 	copy(2);
 	expect(0, 0);
 	expect(1, 0);
@@ -358,14 +391,15 @@ static void test_whole_batch(void **state)
 	(void)state;
 	need_bpf();
 	for (size_t i = 0; i < BATCH; i++) {
-		requests[i].parent = i % 3 ? where[i].entry : 0;
-		requests[i].expect = i % 5 ? entries[i] : ~entries[i];
+		lead(i, i % 3);
+		if (!(i % 5))
+			requests[i].way[1].expect = ~entries[i];
 		if (!(i % 7))
 			requests[i].table = unreadable[i / 7 % UNREADABLE];
 	}
 	copy(BATCH);
 	for (size_t i = 0; i < BATCH; i++)
-		expect(i, !(i % 7) ? -EFAULT : i % 3 && !(i % 5) ? -ESTALE : 0);
+		expect(i, !(i % 7) ? -EFAULT : i % 3 == 2 && !(i % 5) ? -ESTALE : 0);
 }
 
 /* More than there are places: all places are served, and that is all. */
@@ -387,9 +421,10 @@ int main(void)
 		test(test_none_asked),
 		test(test_any_page),
 		test(test_unreadable_page),
-		test(test_parent),
-		test(test_root),
-		test(test_parent_is_read_last),
+		test(test_way),
+		test(test_each_step),
+		test(test_no_way),
+		test(test_way_is_read_last),
 		test(test_again),
 		test(test_whole_batch),
 		test(test_beyond_the_batch),

@@ -23,8 +23,8 @@
 
 #include "../unit/policy_model.h"
 
-#define POLICIES 250
-#define DEVICES_EACH 120	/* 30,000 pairs */
+#define POLICIES 1000
+#define DEVICES_EACH 100 /* 100,000 pairs */
 
 #define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
 #define _cleanup_compiled_ __attribute__((cleanup(ncg_policy_compile_freep)))

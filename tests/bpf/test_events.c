@@ -131,13 +131,13 @@ static void end(struct world *w)
 }
 
 /* One turn of the daemon's timer. */
-static void tick(struct world *w, const struct ncg_walk_result *walked)
+static void tick(struct world *w, const struct ncg_walk_vm *walked)
 {
 	assert_int_equal(ncg_events_drain(w->events), 0);
 	ncg_events_settle(w->events);
 	ncg_audit_tick(w->audit);
 	if (ncg_events_wants_picture(w->events))
-		ncg_events_take_picture(w->events, walked);
+		ncg_events_take_picture(w->events, walked ? &walked : NULL, !!walked);
 }
 
 static int set_up(void **state)
@@ -711,8 +711,13 @@ static void test_walk_after_a_loss(void **state)
 		  .memtype = NCG_MT_DEVICE_nGnRE },
 	};
 	struct process p;
-	struct ncg_walk_vm vms[1] = { { .visible = true, .ranges = ranges, .range_count = 3 } };
-	const struct ncg_walk_result walked = { .vms = vms, .count = 1 };
+	/* the VM, tables that shadow those of a guest within it, and a VM not yet walked */
+	struct ncg_walk_vm vms[] = {
+		{ .state = NCG_WALK_VISIBLE, .ranges = ranges, .range_count = 3 },
+		{ .state = NCG_WALK_VISIBLE, .ranges = ranges, .range_count = 1, .vm.nested = 1 },
+		{ .state = NCG_WALK_PENDING, .ranges = ranges, .range_count = 3 },
+	};
+	const struct ncg_walk_vm *const walked[] = { &vms[0], &vms[1], &vms[2] };
 	struct ncg_reconcile *picture;
 	struct ncg_ledger *ledger;
 	struct ncg_bar_key key = { .prefix = 64 - 28 };
@@ -720,18 +725,21 @@ static void test_walk_after_a_loss(void **state)
 
 	need_bpf();
 	process_begin(&p, "beta");
-	vms[0].vm.k_kvm = 0xffff000012345678;
-	vms[0].vm.pid = p.task.pid;
-	vms[0].vm.start_boot_ns = p.task.start_boot_ns;
+	for (int i = 0; i < 2; i++) {
+		vms[i].vm.k_kvm = 0xffff000012345678;
+		vms[i].vm.pid = p.task.pid;
+		vms[i].vm.start_boot_ns = p.task.start_boot_ns;
+	}
+	vms[2].vm.k_kvm = 0xffff0000aaaa0000;
 	memcpy(key.address, &(uint64_t){ __builtin_bswap64(BAR_START) }, 8);
 	assert_int_equal(bpf_map_update_elem(w->maps.bars, &key, &(uint64_t){ DEVICE }, BPF_ANY),
 			 0);
 	assert_int_equal(ncg_ledger_open(&w->maps, &ledger), 0);
 	for (int again = 0; again < 2; again++) {
-		assert_int_equal(ncg_reconcile_begin(ledger, &walked, w->devices, &picture), 0);
+		assert_int_equal(ncg_reconcile_begin(ledger, walked, 3, w->devices, &picture), 0);
 		ncg_reconcile_finish(picture, ledger, w->audit, w->devices);
 		trail(w);
-		assert_int_equal(count_of(w, "vm_found"), 1);
+		assert_int_equal(count_of(w, "vm_found"), 2);
 		assert_int_equal(count_of(w, "found_mapped"), 2);
 	}
 	r = find(w, "vm_found", 0);
@@ -752,8 +760,7 @@ static void test_walk_after_a_loss(void **state)
 	/* It ended, and no program saw it: the next picture does. */
 	process_end(&p);
 	bpf_map_delete_elem(w->maps.vm_ids, &vms[0].vm.k_kvm);
-	assert_int_equal(ncg_reconcile_begin(ledger, &(struct ncg_walk_result){}, w->devices,
-					     &picture), 0);
+	assert_int_equal(ncg_reconcile_begin(ledger, walked, 0, w->devices, &picture), 0);
 	ncg_reconcile_finish(picture, ledger, w->audit, w->devices);
 	trail(w);
 	r = find(w, "vm_destroy", 0);
@@ -765,12 +772,11 @@ static void test_walk_after_a_loss(void **state)
 static void test_end_during_the_picture(void **state)
 {
 	struct world *w = *state;
-	struct ncg_walk_vm vms[1] = { { .visible = true } };
-	const struct ncg_walk_result walked = { .vms = vms, .count = 1 };
+	const struct ncg_walk_vm walked = { .state = NCG_WALK_VISIBLE,
+					    .vm.k_kvm = 0xffff000000001000 };
 	uint64_t k_kvm = 0xffff000000001000, vm = 1;
 
 	need_bpf();
-	vms[0].vm.k_kvm = k_kvm;
 	assert_int_equal(bpf_map_update_elem(w->maps.vm_ids, &k_kvm, &vm, BPF_ANY), 0);
 	make_event(w, .type = NCG_EVENT_VM_CREATE, .vm = 1);
 	make_map(w, 1, NCG_MT_NORMAL_NC);

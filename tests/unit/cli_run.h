@@ -37,6 +37,7 @@ struct replies {
 	const char *status;
 	const char *guests;
 	const char *devices;
+	const char *walk; /* its request whole, a newline, the reply */
 };
 
 struct fake {
@@ -54,9 +55,13 @@ static json_t *answer(void *arg, const char *request)
 	const char *text = !strcmp(request, "status")  ? replies->status
 			   : !strcmp(request, "guests") ? replies->guests
 							: replies->devices;
+	size_t asked = strlen(request);
 	json_error_t error;
 	json_t *json;
 
+	if (!strncmp(request, "walk:", 5))
+		text = replies->walk && !strncmp(replies->walk, request, asked) &&
+		       replies->walk[asked] == '\n' ? replies->walk + asked : NULL;
 	if (!text)
 		return NULL;
 	json = json_loads(text, 0, &error);

@@ -60,7 +60,7 @@ static void usage(void **state)
 {
 	static const struct line lines[] = {
 		{ { NULL }, 2, {},
-		  { "no command given; expected status, guests, devices, check, explain, replay, "
+		  { "no command given; expected status, guests, walk, devices, check, explain, replay, "
 		    "suggest, audit or doctor\n" } },
 		{ { "stauts" }, 2, {}, { "'stauts' is not a command; expected status" } },
 		{ { "--jsn" }, 2, {}, { "--jsn" } },
@@ -120,18 +120,20 @@ static void no_daemon(void **state)
 	"mode enforce\ndefault allow\nwithout-hook trap\n"              \
 	"allow 10de:2342 bar=3,2 uid=33\n"                              \
 	"deny *:* class=0302 slot=0000:*:1f.* subsystem=*:12  # why\n"  \
-	"deny 15b3:*\n"
+	"deny 15b3:*\n"                                                \
+	"deny fff1:1   # of a maker that pci.ids does not know\n"
 #define BAD "mode enforce\nalow 1:2\nallow 10de:2342 bra=2\n"
 
 static void policies_are_checked(void **state)
 {
 	static const struct line lines[] = {
 		{ { "check", "good" }, 0,
-		  { "good: mode enforce, default allow, without-hook trap, 3 rules\n  sha256 ",
+		  { "good: mode enforce, default allow, without-hook trap, 4 rules\n  sha256 ",
 		    "\n  RULE    VERDICT  MATCHES\n",
-		    "\n  good:4  allow    10de:2342 bar=2,3 uid=33\n",
+		    "\n  good:4  allow    10de:2342 bar=2,3 uid=33  # NVIDIA Corporation GH100 ",
 		    "\n  good:5  deny     *:* subsystem=*:0012 class=0302 slot=0000:*:1f.*\n",
-		    "\n  good:6  deny     15b3:*\n" },
+		    "\n  good:6  deny     15b3:*  # Mellanox Technologies\n",
+		    "\n  good:7  deny     fff1:0001\n" },
 		  {} },
 		{ { "check", "cgroups" }, 0,
 		  { "  allow    *:* uid=7 cgroup=/a/b audit\n",
@@ -344,6 +346,24 @@ static void status_with_hazards(void **state)
 			       "heeded\n"));
 }
 
+static void status_with_mismatches(void **state)
+{
+	static const struct replies replies = {
+		.status = "{\"guests\":2,\"mismatches\":[{\"mismatch\":\"stale\"},"
+			  "{\"mismatch\":\"absent\"},{\"mismatch\":\"stale\"}]}",
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out,
+			       "guests    2\n"
+			       "          2 mappings keep a Normal-NC that was granted before and is "
+			       "denied now\n"
+			       "          1 mappings have no Normal-NC, though it is allowed\n"));
+}
+
 static void status_when_much_is_wrong(void **state)
 {
 	static const struct replies replies = {
@@ -404,6 +424,85 @@ static void the_first_line_of_status(void **state)
 		assert_int_equal(result.status, 0);
 		if (strncmp(result.out, cases[i].start, strlen(cases[i].start)))
 			fail_msg("expected '%s' at the start of\n%s", cases[i].start, result.out);
+	}
+}
+
+#define WALK                                                                                \
+	"walk:812-4711\n{\"guest\":\"812-4711\",\"tables\":\"visible\",\"leaves\":["          \
+	"{\"type\":\"normal_wb\",\"size\":2097152,\"count\":3},"                            \
+	"{\"type\":\"normal_nc\",\"size\":2097152,\"count\":8}],\"ranges\":["              \
+	"{\"ipa\":\"8000000000\",\"phys\":\"10000000\",\"size\":16777216,"                \
+	"\"leaf_size\":2097152,\"level\":2,\"type\":\"normal_nc\","                        \
+	"\"device\":\"0000:00:05.0\",\"bar\":2,\"name\":\"\"},"                            \
+	"{\"ipa\":\"8040000\",\"phys\":\"8040000\",\"size\":4096,\"leaf_size\":4096,"   \
+	"\"level\":3,\"type\":\"device_nGnRE\",\"nested\":1}]}"
+
+static void walk_shows_ranges(void **state)
+{
+	static const struct replies replies = { .guests = GUESTS, .walk = WALK };
+	/* by id, PID and name */
+	static const char *const names[] = { "812-4711", "812", "caf\xc3\xa9" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&replies, &result, "walk", names[i]);
+		assert_output(&result,
+			      "GUEST-PHYSICAL  HOST-PHYSICAL      SIZE  LEVEL  TYPE          "
+			      "DEVICE        BAR  NESTED\n"
+			      "  0x8000000000     0x10000000  16.0 MiB      2  normal_nc     "
+			      "0000:00:05.0    2       -\n"
+			      "     0x8040000      0x8040000   4.0 KiB      3  device_nGnRE  "
+			      "-               -       1\n"
+			      "normal_wb: 3 leaves of 2.0 MiB\n");
+	}
+}
+
+static void walk_of_what_is_not_there(void **state)
+{
+	static const struct {
+		struct replies replies;
+		const char *name, *said;
+		int status;
+	} rows[] = {
+		{ { .guests = GUESTS }, "nobody", "there is no guest 'nobody'\n", 2 },
+		{ { .guests = "{\"guests\":[{\"guest\":\"1-1\",\"pid\":1,\"name\":\"x\"},"
+			      "{\"guest\":\"2-1\",\"pid\":2,\"name\":\"x\"}]}" },
+		  "x", "2 guests are called 'x'; name one by its id\n", 2 },
+		{ { .guests = GUESTS, .walk = "walk:9-1\n{\"error\":\"there is no guest 9-1\"}" },
+		  "9", "there is no guest 9-1", 3 },
+		{ { .guests = "{\"error\":\"cannot be read\"}" }, "9", "cannot be read", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&rows[i].replies, &result, "walk", rows[i].name);
+		assert_int_equal(result.status, rows[i].status);
+		assert_string_equal(result.out, "");
+		assert_non_null(strstr(result.err, rows[i].said));
+	}
+}
+
+/* A guest may call itself by another's id or PID: that does not hide the other. */
+static void walk_is_not_misled(void **state)
+{
+	static const struct replies replies = {
+		.guests = "{\"guests\":[{\"guest\":\"1-1\",\"pid\":1,\"name\":\"2-1\","
+			  "\"uuid\":\"2\"},{\"guest\":\"2-1\",\"pid\":2,\"name\":\"\"}]}",
+		.walk = "walk:2-1\n{\"tables\":\"hidden\"}",
+	};
+	static const char *const names[] = { "2-1", "2" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		SHOW(&replies, &result, "walk", names[i]);
+		assert_output(&result, "tables not visible: the hypervisor keeps them "
+				       "(protected KVM)\n");
 	}
 }
 
@@ -566,8 +665,12 @@ int main(void)
 		CLI_TEST(status_when_all_is_well),
 		CLI_TEST(status_says_what_the_kernel_has),
 		CLI_TEST(status_with_hazards),
+		CLI_TEST(status_with_mismatches),
 		CLI_TEST(status_when_much_is_wrong),
 		CLI_TEST(the_first_line_of_status),
+		CLI_TEST(walk_shows_ranges),
+		CLI_TEST(walk_of_what_is_not_there),
+		CLI_TEST(walk_is_not_misled),
 		CLI_TEST(guests_as_a_table),
 		CLI_TEST(json_is_the_whole_reply),
 		CLI_TEST(nothing_to_show),

@@ -8,6 +8,7 @@ success because nothing was heard.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import re
@@ -92,6 +93,13 @@ class Host:
         self.icount = icount
         self.process = None
         self.requests = b""
+        # Two machines in one run folder would each remove the other's files.
+        os.makedirs(os.path.dirname(run_dir), exist_ok=True)
+        self.lock = open(run_dir + ".lock", "wb")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HostError(f"another run is in {run_dir}") from None
         # Unix socket paths are short; the run folder's may not be.
         self.sockets = tempfile.mkdtemp(prefix="ncg-vm-")
         # The machine's RAM as a file, for the oracle; in memory, not on disk.
@@ -124,7 +132,7 @@ class Host:
     def start(self):
         kernel = build("kernel", self.kernel)
         # A kernel that was built with its series needs no other module.
-        own = self.kernel.endswith("series")
+        own = self.kernel.endswith(("series", "64k"))
         core = [build("hook-module", self.kernel)] if self.hook and not own else []
         initrd = build("initramfs", self.kernel, *core)
         image = build("hostroot", "image")
@@ -269,6 +277,7 @@ class Host:
         shutil.rmtree(self.sockets, ignore_errors=True)
         if os.path.exists(self.ram):
             os.unlink(self.ram)
+        self.lock.close()
 
     def __enter__(self):
         return self

@@ -2,7 +2,7 @@
 # The main job: an allowed device gets Normal-NC and its unaligned store works; a
 # denied device gets Device-nGnRE and the store ends its guest, and no other. The
 # tables are read by the oracle, and ncgate's metrics say the same.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 policy <<-END
 	mode enforce

@@ -36,3 +36,14 @@ equal "$(sample ncgate_policy_generation)" 2 "generation after a refusal"
 guest c --device $ivshmem --bar 2 --store unaligned
 equal "$(result c)" ok "still allowed after a refused reload"
 wait_for 10 audit_has '.type == "decision" and .policy.generation == 2 and .rule.line == 3'
+
+# A policy whose rules cannot all decide is put in force, and warned of in a few lines.
+{
+	printf 'mode enforce\ndefault deny\nallow 1af4:1110\n'
+	for i in $(seq 12); do echo "deny 1af4:1110 bar=$((i % 6))"; done
+} > "$work/policy.conf"
+kill -HUP "$daemon_pid"
+wait_for 10 audit_has '.type == "policy_load" and .generation == 3'
+has "$work/ncgated.log" "policy.conf:4: never decides: $work/policy.conf:3 stands before it"
+has "$work/ncgated.log" "2 more rules can never decide; see \`ncgate check $work/policy.conf\`"
+equal "$(grep -c 'never decides' "$work/ncgated.log")" 10 "lines about single rules"

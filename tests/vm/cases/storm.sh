@@ -3,6 +3,7 @@
 # wholly to one policy, which its generation names. Odd generations deny by line 3,
 # even ones allow by line 4; the records that fit the ring buffer are all looked at.
 # limit: 1500
+# alone: it takes minutes, so it is run in a boot of its own and only by its name
 # kernels: 6.12
 reloads=1000
 passthrough $ivshmem

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ncgate's counts equal the oracle's, leaf for leaf: many pages, device memory at
-# a high guest-physical address (concatenated top-level tables), two guests.
-# kernels: 6.12 6.12-16k 7.3 series 6.1 6.1-series
+# a high guest-physical address (concatenated top-level tables), two guests; and
+# `ncgate walk` shows each range that is no RAM where the oracle sees it.
+# kernels: 6.12 6.12-16k 6.12-64k 7.3 series 6.1 6.1-series
 # hook: yes no
 passthrough $ivshmem $bochs
 policy <<-END
@@ -32,6 +33,25 @@ by_ncgate() { # by_ncgate PID
 	ncgate guests --json | jq -r --argjson p "$1" '
 		.guests[] | select(.pid == $p) | .leaves[] | "\(.type) \(.size) \(.count)"' | sort
 }
+# Ranges that are no RAM: guest-physical and host-physical address, sizes, type.
+ranges_by_oracle() { # ranges_by_oracle DEVICE
+	local ipa pa size leaf type
+	oracle "$1" | jq -r --arg d "$1" '
+		([.devices[] | select(.slot == $d and .address and (.mapped | length > 0))
+			| {start: .address, end: (.address + .size)}]) as $bars
+		| .tables[] | select(any(.leaves[]; .pa as $pa
+			| any($bars[]; $pa >= .start and $pa < .end)))
+		| .leaves[] | select(.memtype != "normal_wb")
+		| "\(.ipa) \(.pa) \(.size) \(.leaf_size) \(.memtype)"' |
+		while read -r ipa pa size leaf type; do
+			printf '%x %x %d %d %s\n' "$ipa" "$pa" "$size" "$leaf" "$type"
+		done
+}
+ranges_by_ncgate() { # ranges_by_ncgate PID
+	ncgate walk "$1" --json | jq -r '
+		.ranges[] | "\(.ipa) \(.phys) \(.size) \(.leaf_size) \(.type)"'
+}
+
 for g in "$a_pid $ivshmem" "$b_pid $bochs"; do
 	set -- $g
 	by_oracle "$2" > "$work/oracle-$1"
@@ -39,6 +59,13 @@ for g in "$a_pid $ivshmem" "$b_pid $bochs"; do
 	[ -s "$work/oracle-$1" ] || fail "the oracle saw nothing of $2"
 	diff "$work/oracle-$1" "$work/ncgate-$1" || fail "counts of the guest with $2 differ"
 	cat "$work/ncgate-$1"
+	ranges_by_oracle "$2" > "$work/oracle-$1"
+	ranges_by_ncgate "$1" > "$work/ncgate-$1"
+	[ -s "$work/oracle-$1" ] || fail "the oracle saw no range of $2"
+	diff "$work/oracle-$1" "$work/ncgate-$1" || fail "ranges of the guest with $2 differ"
+	cat "$work/ncgate-$1"
+	equal "$(ncgate walk "$1" --json | jq -r '[.ranges[].device] | unique | join(" ")')" "$2" \
+		"the device of the ranges"
 done
 equal "$(ncgate guests --json | jq '.guests | length')" 2 "guests"
 end "$a_pid"
