@@ -273,6 +273,18 @@ static void follows(void **state)
 	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000000.000000Z")), 0);
 	append(HEAD("03T00:00:04", "vm_create") BETA ",\"vm\":11}\n");
 	expect(fds[0], "beta: VM 11 began\n");
+	/* More than one while it cannot look: none is passed over. */
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	append(HEAD("03T00:00:05", "vm_create") BETA ",\"vm\":12}\n");
+	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000001.000000Z")), 0);
+	append(HEAD("03T00:00:06", "vm_create") BETA ",\"vm\":13}\n");
+	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000002.000000Z")), 0);
+	append(HEAD("03T00:00:07", "vm_create") BETA ",\"vm\":14}\n");
+	kill(pid, SIGCONT);
+	expect(fds[0], T("03T00:00:05") "  beta: VM 12 began\n"
+		       T("03T00:00:06") "  beta: VM 13 began\n"
+		       T("03T00:00:07") "  beta: VM 14 began\n");
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	close(fds[0]);
