@@ -6,8 +6,10 @@ seen, and every record must be refused once it is changed.
 """
 
 import copy
+import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -87,6 +89,17 @@ class Schema(unittest.TestCase):
         known = set(audit_schema.load()["properties"]["type"]["enum"])
         seen = {r["type"] for r in self.events} | {r["type"] for r in DAEMON}
         self.assertEqual(seen, known)
+
+    def test_every_type_of_the_code_is_known(self):
+        code = ""
+        for path in glob.glob(os.path.join(TOP, "userspace", "*.c")):
+            with open(path, encoding="utf-8") as f:
+                code += f.read()
+        written = set(re.findall(r'(?:ncg_audit_write|make_record|write_record|record_new)'
+                                 r'\([^";]*"([a-z0-9_]+)"', code))
+        events = re.search(r"ncg_names_event\(__u32 type\)\n{.*?\n}", code, re.S).group(0)
+        written |= set(re.findall(r'return "([a-z0-9_]+)"', events))
+        self.assertEqual(written, set(audit_schema.load()["properties"]["type"]["enum"]))
 
     def samples(self):
         """The longest record of each type."""

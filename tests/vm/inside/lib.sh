@@ -168,6 +168,13 @@ memory_types() {
 		'[.devices[] | select(.slot == $d and .bar == $b) | .mapped // {} | keys[]]'
 }
 
+# What was recorded goes to where the runner holds it against the schema.
+keep_trail() {
+	[ -e "$work/audit.jsonl" ] || return
+	mkdir "/ncg/logs/$case_name.audit"
+	cp "$work"/audit.jsonl* "/ncg/logs/$case_name.audit"
+}
+
 clean_up() {
 	local status=$? p
 	set +e
@@ -180,6 +187,7 @@ clean_up() {
 	wait
 	ncgated --remove-state
 	$at_end
+	keep_trail
 	[ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 40 "$work"/*.log "$work"/*.err 2>/dev/null
 	exit "$status"
 }
