@@ -548,20 +548,32 @@ static void test_fold(void **state)
 	assert_int_equal(account(w), 0);
 }
 
-/* More kinds of repeats than are kept track of: written one by one, none dropped. */
+/*
+ * More kinds of repeats than are kept track of: written one by one, none dropped. Among
+ * them each decision and each first mapping is a record of its own.
+ */
 static void test_fold_of_many_kinds(void **state)
 {
 	struct world *w = *state;
 
 	need_bpf();
 	for (int round = 0; round < 3; round++)
-		for (__u32 pid = 1; pid <= 100; pid++)
+		for (__u32 pid = 1; pid <= 100; pid++) {
 			make_event(w, .type = NCG_EVENT_BAR_MMAP,
 				   .task = { .pid = (1 << 22) + pid });
+			if (pid % 10 == 0)
+				make_event(w, .type = NCG_EVENT_DECISION);
+			make_map(w, pid, NCG_MT_NORMAL_NC);
+		}
 	assert_int_equal(ncg_events_drain(w->events), 0);
 	trail(w);
 	assert_int_equal(account(w), 0);
 	assert_int_equal(count_of(w, "bar_mmap"), 2 * 64 + 3 * 36);
+	assert_int_equal(count_of(w, "decision"), 30);
+	assert_int_equal(count_of(w, "stage2_first"), 100);
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(text(w->records[i], "type"), "bar_mmap"))
+			assert_null(json_object_get(w->records[i], "folded"));
 }
 
 /* A type that changes with every map: the last change is what is told. */
