@@ -138,7 +138,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/ncgate-policy.conf.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
-	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf
+	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf docs/audit.schema.json
 	install -D -m 644 packaging/completions/ncgate.bash $(DESTDIR)$(BASHCOMPDIR)/ncgate
 	install -D -m 644 -t $(DESTDIR)$(ZSHCOMPDIR) packaging/completions/_ncgate
 	install -D -m 644 -t $(DESTDIR)$(FISHCOMPDIR) packaging/completions/ncgate.fish

@@ -108,7 +108,7 @@ native-tests: $(NATIVE_TESTS) $(OUT)/bin/ncgate
 check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
 	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py \
-		tests/unit/test_completions.py
+		tests/unit/test_completions.py tests/unit/test_audit_schema.py
 
 fuzz:
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)

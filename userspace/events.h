@@ -8,7 +8,8 @@
  * The ring buffer is pinned and keeps events while no daemon runs; the next one goes
  * on where the last stopped. The position is noted once the records are on disk; what a
  * daemon wrote after that before it was killed, the trail itself tells the next one. Only
- * where the trail's file was put aside in between is an event told twice, by its number.
+ * where somebody took the trail's file away in between is an event told twice, by its
+ * number.
  */
 #ifndef NCGATE_EVENTS_H
 #define NCGATE_EVENTS_H

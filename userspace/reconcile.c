@@ -262,10 +262,25 @@ static void write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *led
 		ncg_ledger_note_vm(ledger, living->vm, known ? &who : &nobody);
 }
 
+/* When a program saw it first, CLOCK_BOOTTIME; 0: none did. */
+static __u64 first_ns_of(const struct ncg_reconcile *r, const struct mapped *mapped)
+{
+	for (size_t i = 0; i < r->use_count; i++) {
+		const struct ncg_ledger_use *use = &r->uses[i];
+
+		if (!memcmp(&use->key, &mapped->key, sizeof(use->key)))
+			return use->use.types & 1ULL << mapped->memtype ?
+				       use->use.first_ns[mapped->memtype] : 0;
+	}
+	return 0;
+}
+
 static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			       struct ncg_audit *audit, const struct ncg_devices *devices,
 			       const struct mapped *mapped, const char *source)
 {
+	__u64 first_ns = first_ns_of(r, mapped);
+	char first[NCG_AUDIT_TIME_LEN];
 	struct ncg_vm_note who;
 	json_t *fields;
 
@@ -275,6 +290,11 @@ static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 			   who_is(r, ledger, mapped->key.vm, &who) ? &who : NULL, source);
 	json_object_set_new(fields, "memory_type", json_string(ncg_names_memtype(mapped->memtype)));
 	ncg_record_place(fields, devices, mapped->key.where);
+	if (first_ns) {
+		ncg_audit_format_time(first_ns, first);
+		json_object_set_new(fields, "first", json_string(first));
+		json_object_set_new(fields, "first_boot_ns", json_integer(first_ns));
+	}
 	if (mapped->bytes) {
 		json_object_set_new(fields, "ipa", ncg_json_hex(1, mapped->ipa));
 		json_object_set_new(fields, "phys", ncg_json_hex(1, mapped->phys));
