@@ -33,6 +33,7 @@
  * there is no time limit here: whoever starts this sets one.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -289,6 +290,8 @@ static void *reserve(uint64_t size)
 
 /* --- VFIO ------------------------------------------------------------- */
 
+static bool use_iommufd;
+
 static int vfio_container(void)
 {
 	static int container = -1;
@@ -348,6 +351,33 @@ static int vfio_group(const char *slot)
 	return fd;
 }
 
+/* The device's own character device, bound to an iommufd: no group, no container. */
+static int vfio_cdev(const char *slot)
+{
+	static int iommufd = -1;
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	char path[320], name[256] = "";
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	if (iommufd < 0)
+		iommufd = must(open("/dev/iommu", O_RDWR | O_CLOEXEC), "open /dev/iommu");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", slot);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "vfio", 4))
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+	if (!*name)
+		die(EXIT_SETUP, "%s has no character device", slot);
+	closedir(dir);
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
+	fd = must(open(path, O_RDWR | O_CLOEXEC), path);
+	bind.iommufd = iommufd;
+	must(ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind), "VFIO_DEVICE_BIND_IOMMUFD");
+	return fd;
+}
+
 /* The device's descriptor, with memory decoding switched on. */
 static int vfio_device(const char *slot)
 {
@@ -366,7 +396,8 @@ static int vfio_device(const char *slot)
 	for (unsigned int i = 0; i < count; i++)
 		if (!strcmp(devices[i].slot, slot))
 			return devices[i].fd;
-	fd = must(ioctl(vfio_group(slot), VFIO_GROUP_GET_DEVICE_FD, slot),
+	fd = use_iommufd ? vfio_cdev(slot) :
+	     must(ioctl(vfio_group(slot), VFIO_GROUP_GET_DEVICE_FD, slot),
 		  "VFIO_GROUP_GET_DEVICE_FD");
 	must(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config),
 	     "VFIO_DEVICE_GET_REGION_INFO of the configuration space");
@@ -682,6 +713,7 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --hold              spin after the result until SIGTERM\n"
@@ -705,7 +737,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
-	       EXEC, IGNORED };
+	       EXEC, IOMMUFD, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -716,6 +748,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "hold", no_argument, NULL, HOLD },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
+		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
@@ -792,6 +825,9 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case GICV2:
 			ret->gicv2 = true;
+			break;
+		case IOMMUFD:
+			use_iommufd = true;
 			break;
 		case EXEC:
 			ret->exec = argv;
