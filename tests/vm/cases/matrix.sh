@@ -6,6 +6,8 @@
 # root tables. Device memory of an allowed and of denied devices side by side.
 # limit: 900
 # alone: a boot of its own in each cell of a matrix of kernels and CPUs
+# memory: 4096
+# append: hugepagesz=1G hugepages=1
 # kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 . /ncg/inside/lib-oracle.sh
 passthrough $ivshmem $bochs $ivshmem2
@@ -68,14 +70,24 @@ for size in $(printf '%s\n' 65536 2097152 "$block" | sort -nu); do
 	[ "$size" != "$block" ] || has_leaves normal_wb "$block" "huge pages of a block"
 done
 thp_only 0 || :
-for size in 65536 2097152; do
+for size in 65536 2097152 33554432; do
 	pool=/sys/kernel/mm/hugepages/hugepages-$((size / 1024))kB
 	[ -e $pool ] || continue
-	echo $((32 * 1048576 / size)) > $pool/nr_hugepages
+	pages=$(((size > 33554432 ? size : 33554432) / size))
+	echo $pages > $pool/nr_hugepages
+	equal "$(cat $pool/nr_hugepages)" $pages "hugetlb pages of $size bytes"
 	both "hugetlb of $((size / 1024)) KiB" --backing $((size / 1024)) --ram-mib 32 --touch-pages 200
 	[ "$size" != "$block" ] || has_leaves normal_wb "$block" "hugetlb of a block"
 	echo 0 > $pool/nr_hugepages
 done
+# The one that the kernel was asked for at boot; a block of its own with 4 KiB pages.
+pool=/sys/kernel/mm/hugepages/hugepages-1048576kB
+if [ "$(cat $pool/nr_hugepages 2> /dev/null)" = 1 ]; then
+	both "hugetlb of 1 GiB" --backing 1048576 --ram-mib 1024 --touch-pages 3
+	[ "$block" != 2097152 ] || has_leaves normal_wb 1073741824 "hugetlb of 1 GiB"
+elif [ "$block" = 2097152 ] && [ -e $pool ]; then
+	fail "no hugetlb page of 1 GiB"
+fi
 
 # 32 bits leave room for BARs below them; the CPU says which sizes are too many.
 for bits in 32 36 39 40 42 43 44 47 48 50 52; do
