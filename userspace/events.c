@@ -479,13 +479,16 @@ static int drain(struct ncg_events *events, size_t most)
 
 int ncg_events_drain(struct ncg_events *events)
 {
-	/* Each decision and each mapping is larger than a VM's beginning and end. */
-	size_t most = ring__size(ring_buffer__ring(events->ring, 0)) /
-		      sizeof(struct ncg_event_vm);
+	__u64 drawn;
 	int r = 1;
 
-	for (size_t done = 0; r > 0 && done < most; done += BATCH)
-		r = drain(events, BATCH);
+	if (!read_sequence(events, NCG_SEQUENCE_EVENT, &drawn))
+		return ncg_log_error(-errno, "the position in the event stream cannot be read");
+	/* Numbers up to this wait, or are lost and then never come. */
+	while (r > 0 && events->gaps.next <= drawn)
+		r = drain(events, DRAIN_SOME);
+	if (events->batch)
+		end_batch(events);
 	return r < 0 ? r : 0;
 }
 

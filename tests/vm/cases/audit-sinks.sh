@@ -2,6 +2,7 @@
 # The records in their other places, with the real programs: journald has each one with
 # its fields, and auditd's log has what became of guests and devices, as ausearch and
 # auvirt show it.
+# needs: auvirt
 # kernels: 6.12 7.3
 passthrough $ivshmem $bochs
 policy <<-END
@@ -95,5 +96,8 @@ has "$work/of_a" "old-mem=? new-mem=normal_nc:$ivshmem:2"
 has "$work/of_a" "old-mem=normal_nc:$ivshmem:2 new-mem=?"
 has "$work/of_a" "exe=\"/ncg/bin/ncgated\""
 equal "$(search -x /ncg/bin/ncgated | grep -c '^type=VIRT_RESOURCE')" 6 "by who told it"
-auvirt --file "$log" --all-events > "$work/auvirt"
+auvirt() { LD_LIBRARY_PATH=/ncg/auvirt /ncg/auvirt/auvirt --file "$log" "$@"; }
+auvirt --all-events > "$work/auvirt"
 cat "$work/auvirt"
+search --raw
+auvirt --vm a
