@@ -888,6 +888,28 @@ static void test_killed_after_writing(void **state)
 }
 
 /*
+ * A daemon that is killed once it wrote what came after a loss, and before it could tell
+ * the loss: the next one tells it, and no more than was lost.
+ */
+static void test_killed_before_a_loss_is_told(void **state)
+{
+	struct world *w = *state;
+
+	need_bpf();
+	overflow(w);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	for (int i = 0; i < 20; i++)
+		make_event(w, .type = NCG_EVENT_DECISION);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	end(w);
+	begin(w);
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(account(w), 2);
+}
+
+/*
  * A daemon that is killed in the middle of a batch: nothing is missing, and nothing is
  * there twice.
  */
@@ -1027,6 +1049,7 @@ int main(void)
 		test(test_end_during_the_picture),
 		test(test_next_daemon),
 		test(test_killed_after_writing),
+		test(test_killed_before_a_loss_is_told),
 		test(test_killed_daemon),
 		test(test_full_disk),
 	};
