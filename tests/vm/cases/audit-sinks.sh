@@ -99,5 +99,9 @@ equal "$(search -x /ncg/bin/ncgated | grep -c '^type=VIRT_RESOURCE')" 6 "by who 
 auvirt() { LD_LIBRARY_PATH=/ncg/auvirt /ncg/auvirt/auvirt --file "$log" "$@"; }
 auvirt --all-events > "$work/auvirt"
 cat "$work/auvirt"
-search --raw
-auvirt --vm a
+# From the map to the end of the VM, what of which BAR.
+shown() { grep -Eq "^resrc +$1 +root .* - .*mem +map +$2\$" "$work/auvirt"; }
+shown a "normal_nc:$ivshmem:2" || fail "auvirt does not show what was allowed"
+shown 'b "quoted"' "device_nGnRE:$bochs:0" || fail "auvirt does not show what was denied"
+auvirt --all-events --vm a > "$work/auvirt"
+equal "$(grep -c . "$work/auvirt")" 1 "what auvirt shows of one guest"

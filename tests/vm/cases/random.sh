@@ -101,14 +101,14 @@ free_device() {
 
 # launch: begins a guest and does not wait for it. settle: what became of it.
 launch() {
-	local stat
+	local stat args="--store none"
 	guests=$((guests + 1))
 	name=g$guests
 	free_device
 	store=aligned
 	chance 50 && store=unaligned
-	local args="--device ${device[chosen]} --bar ${bar[chosen]} --store $store"
-	[ $chosen != 3 ] || args="--store none"
+	[ $chosen = 3 ] ||
+		args="--device ${device[chosen]} --bar ${bar[chosen]} --store $store"
 	begun=$(now)
 	minivmm --hold --name $name $args > "$work/$name.json" 2> "$work/$name.err" &
 	guest_pid=$!
