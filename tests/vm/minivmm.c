@@ -33,11 +33,13 @@
  * there is no time limit here: whoever starts this sets one.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <linux/mman.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -55,6 +57,7 @@
 #define MAX_BARS	16
 #define MAX_GROUPS	16
 #define MIB		(1ULL << 20)
+#define GIB		(1ULL << 30)
 #define BLOCK		(2 * MIB)	/* stage-1 level 2 block, 4 KiB granule */
 
 /* Guest RAM, as offsets from its start. */
@@ -217,10 +220,20 @@ struct bar {
 	uint64_t ipa;
 };
 
+/* What guest RAM is made of. */
+enum backing {
+	BACKING_ANY,		/* as the host likes */
+	BACKING_PAGE,		/* single pages */
+	BACKING_THP,		/* what sizes of huge pages the host gives on request */
+	BACKING_HUGETLB,	/* pages of one size from the host's pool */
+};
+
 struct options {
 	struct bar bars[MAX_BARS];
 	unsigned int bar_count;
 	uint64_t ram_ipa, ram_size, bar_ipa;
+	enum backing backing;
+	uint64_t hugetlb_size;
 	uint64_t touch_pages, touch_stride;
 	uint64_t store_offset;
 	uint64_t accesses;
@@ -276,18 +289,20 @@ static uint64_t round_up(uint64_t value, uint64_t to)
  * addresses agree in their low bits and KVM may use block mappings. The
  * caller maps over it.
  */
-static void *reserve(uint64_t size)
+static void *reserve(uint64_t size, uint64_t align)
 {
-	char *space = mmap(NULL, size + BLOCK, PROT_NONE,
+	char *space = mmap(NULL, size + align, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (space == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of %" PRIu64 " bytes: errno=%d (%s)",
 		    size, errno, strerror(errno));
-	return (char *)round_up((uintptr_t)space, BLOCK);
+	return (char *)round_up((uintptr_t)space, align);
 }
 
 /* --- VFIO ------------------------------------------------------------- */
+
+static bool use_iommufd;
 
 static int vfio_container(void)
 {
@@ -348,6 +363,33 @@ static int vfio_group(const char *slot)
 	return fd;
 }
 
+/* The device's own character device, bound to an iommufd: no group, no container. */
+static int vfio_cdev(const char *slot)
+{
+	static int iommufd = -1;
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	char path[320], name[256] = "";
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	if (iommufd < 0)
+		iommufd = must(open("/dev/iommu", O_RDWR | O_CLOEXEC), "open /dev/iommu");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", slot);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "vfio", 4))
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+	if (!*name)
+		die(EXIT_SETUP, "%s has no character device", slot);
+	closedir(dir);
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
+	fd = must(open(path, O_RDWR | O_CLOEXEC), path);
+	bind.iommufd = iommufd;
+	must(ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind), "VFIO_DEVICE_BIND_IOMMUFD");
+	return fd;
+}
+
 /* The device's descriptor, with memory decoding switched on. */
 static int vfio_device(const char *slot)
 {
@@ -366,7 +408,8 @@ static int vfio_device(const char *slot)
 	for (unsigned int i = 0; i < count; i++)
 		if (!strcmp(devices[i].slot, slot))
 			return devices[i].fd;
-	fd = must(ioctl(vfio_group(slot), VFIO_GROUP_GET_DEVICE_FD, slot),
+	fd = use_iommufd ? vfio_cdev(slot) :
+	     must(ioctl(vfio_group(slot), VFIO_GROUP_GET_DEVICE_FD, slot),
 		  "VFIO_GROUP_GET_DEVICE_FD");
 	must(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config),
 	     "VFIO_DEVICE_GET_REGION_INFO of the configuration space");
@@ -404,7 +447,7 @@ static void vfio_map_bar(struct bar *bar)
 		die(EXIT_SETUP, "%s has no BAR %d", bar->slot, bar->index);
 	bar->offset = info.offset;
 	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
-	bar->memory = reserve(bar->size);
+	bar->memory = reserve(bar->size, BLOCK);
 	if (!vfio_mmap_bar(bar)) {
 		printf("{\"trapped\":\"%s\",\"bar\":%d,\"errno\":%d}\n",
 		       bar->slot, bar->index, errno);
@@ -503,6 +546,28 @@ static void stage1_map(struct stage1 *s1, uint64_t ipa, uint64_t size,
 }
 
 /* --- KVM -------------------------------------------------------------- */
+
+static char *map_ram(const struct options *opt)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, advice = 0;
+	char *ram;
+
+	if (opt->backing == BACKING_HUGETLB)
+		flags |= MAP_HUGETLB | __builtin_ctzll(opt->hugetlb_size) << MAP_HUGE_SHIFT;
+	if (opt->backing == BACKING_PAGE)
+		advice = MADV_NOHUGEPAGE;
+	if (opt->backing == BACKING_THP)
+		advice = MADV_HUGEPAGE;
+	/* No kernel's block is larger, but for those of whole host memories. */
+	ram = mmap(reserve(opt->ram_size, opt->backing == BACKING_ANY ? BLOCK : GIB),
+		   opt->ram_size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (ram == MAP_FAILED)
+		die(EXIT_SETUP, "mmap of guest RAM: errno=%d (%s)", errno,
+		    strerror(errno));
+	if (advice)
+		must(madvise(ram, opt->ram_size, advice), "madvise of guest RAM");
+	return ram;
+}
 
 static void vm_add_memory(int vm, unsigned int slot, void *memory,
 			  uint64_t ipa, uint64_t size)
@@ -679,9 +744,12 @@ static const char usage[] =
 "                      took: {\"accesses\":N,\"ns\":N} before the result\n"
 "  --ram-mib N         guest RAM (16)\n"
 "  --ram-ipa ADDR      where, guest-physical (0x40000000)\n"
+"  --backing page|thp|KIB  what RAM is made of: single pages, what huge pages\n"
+"                      the host gives, or pages of so many KiB of hugetlb's pool\n"
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --hold              spin after the result until SIGTERM\n"
@@ -701,21 +769,38 @@ static uint64_t number(const char *text)
 	return value;
 }
 
+static void parse_backing(const char *text, struct options *ret)
+{
+	if (!strcmp(text, "page")) {
+		ret->backing = BACKING_PAGE;
+	} else if (!strcmp(text, "thp")) {
+		ret->backing = BACKING_THP;
+	} else {
+		ret->backing = BACKING_HUGETLB;
+		ret->hugetlb_size = number(text) << 10;
+		if (!ret->hugetlb_size || ret->hugetlb_size & (ret->hugetlb_size - 1))
+			die(EXIT_USAGE, "--backing: '%s' is not page, thp or a power of two",
+			    text);
+	}
+}
+
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
-	       EXEC, IGNORED };
+	       EXEC, IOMMUFD, BACKING, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
 		{ "ram-mib", required_argument, NULL, RAM_MIB },
 		{ "ram-ipa", required_argument, NULL, RAM_IPA },
+		{ "backing", required_argument, NULL, BACKING },
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
+		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
@@ -775,13 +860,16 @@ static void parse(int argc, char **argv, struct options *ret)
 				die(EXIT_USAGE, "--ram-ipa: not a multiple of "
 				    "2 MiB");
 			break;
+		case BACKING:
+			parse_backing(optarg, ret);
+			break;
 		case BAR_IPA:
 			ret->bar_ipa = number(optarg);
 			break;
 		case IPA_BITS:
 			ret->ipa_bits = number(optarg);
-			if (ret->ipa_bits < 32 || ret->ipa_bits > 48)
-				die(EXIT_USAGE, "--ipa-bits: 32 to 48");
+			if (ret->ipa_bits < 32 || ret->ipa_bits > 52)
+				die(EXIT_USAGE, "--ipa-bits: 32 to 52");
 			break;
 		case HOLD:
 			ret->hold = true;
@@ -792,6 +880,9 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case GICV2:
 			ret->gicv2 = true;
+			break;
+		case IOMMUFD:
+			use_iommufd = true;
 			break;
 		case EXEC:
 			ret->exec = argv;
@@ -881,11 +972,7 @@ int main(int argc, char **argv)
 			KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
 		  "KVM_CREATE_VM");
 
-	ram = mmap(reserve(opt.ram_size), opt.ram_size, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	if (ram == MAP_FAILED)
-		die(EXIT_SETUP, "mmap of guest RAM: errno=%d (%s)", errno,
-		    strerror(errno));
+	ram = map_ram(&opt);
 	vm_add_memory(vm, 0, ram, opt.ram_ipa, opt.ram_size);
 
 	memcpy(ram + OFF_CODE, guest_start, guest_end - guest_start);
