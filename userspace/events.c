@@ -167,7 +167,10 @@ static json_t *vm_begin_fields(struct ncg_events *events, const struct ncg_event
 			 (json_int_t)e->vm);
 }
 
-/* Who ends a VM may be anybody who has its last descriptor; whose it was is noted. */
+/*
+ * Who ends a VM may be anybody who has its last descriptor; whose it was is noted, or the
+ * one who mapped knows.
+ */
 static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_vm *e)
 {
 	ncg_autofree struct ncg_ledger_use *uses = NULL;
@@ -175,9 +178,12 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 	json_t *f = json_object(), *mapped = json_array();
 	struct ncg_vm_note note = {};
 	char began[NCG_AUDIT_TIME_LEN];
+	struct ncg_task mapper;
 
 	if (ncg_ledger_vm(events->ledger, e->vm, &note) && note.task.pid)
 		json_object_set_new(f, "guest", ncg_record_guest(&note));
+	else if (ncg_ledger_mapper(uses, count, e->vm, &mapper))
+		json_object_set_new(f, "guest", guest_json(events, &mapper));
 	else
 		json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "vm", json_integer(e->vm));

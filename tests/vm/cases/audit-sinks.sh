@@ -100,7 +100,7 @@ auvirt() { LD_LIBRARY_PATH=/ncg/auvirt /ncg/auvirt/auvirt --file "$log" "$@"; }
 auvirt --all-events > "$work/auvirt"
 cat "$work/auvirt"
 # From the map to the end of the VM, what of which BAR.
-shown() { grep -Eq "^resrc +$1 +root .* - .*mem +map +$2\$" "$work/auvirt"; }
+shown() { tr -s ' \t' ' ' < "$work/auvirt" | grep -Eq "^resrc $1 root .* - .*mem map $2\$"; }
 shown a "normal_nc:$ivshmem:2" || fail "auvirt does not show what was allowed"
 shown 'b "quoted"' "device_nGnRE:$bochs:0" || fail "auvirt does not show what was denied"
 auvirt --all-events --vm a > "$work/auvirt"

@@ -78,6 +78,7 @@ reload_bad() {
 daemon_begins() {
 	daemon --audit-max-size 128K --audit-keep 0
 	note '{"start":'"$daemon_pid"'}'
+	stormed=0
 	[ -z "$pending" ] || taken
 }
 
@@ -87,16 +88,18 @@ daemon_ends() { # daemon_ends SIGNAL
 }
 
 # ---- guests. Of each that lives: its process, name and device (or none).
-guests=0
+guests=0 stormed=0
 live=() name_of=() device_of=()
 
-# free_device: one that nobody has, by chance; 3 for none.
+# free_device: one that nobody has, by chance; 3 for none. Of a VM that maps nothing and
+# whose beginning and end are lost nothing can tell, so there is none after a storm.
 free_device() {
 	local d=$((RANDOM % 4)) other
 	for other in "${device_of[@]}"; do
 		[ "$other" != $d ] || d=3
 	done
 	chosen=$d
+	[ $d$stormed != 31 ] || free_device
 }
 
 # launch: begins a guest and does not wait for it. settle: what became of it.
@@ -152,8 +155,8 @@ guest_ends() { # guest_ends SIGNAL: of one, by chance
 storm_at=$((steps / 3 + RANDOM % (steps / 3)))
 storm() {
 	[ -z "$daemon_pid" ] || daemon_ends KILL
+	stormed=1
 	free_device
-	while [ $chosen = 3 ]; do free_device; done
 	minivmm --device "${device[chosen]}" --bar "${bar[chosen]}" --remap 3000 > "$work/storm.json"
 	note '{"storm":true}'
 	storm_at=
@@ -169,7 +172,7 @@ for step in $(seq $steps); do
 	dice=$((RANDOM % 100))
 	if [ "$step" -ge "${storm_at:-$((steps + 1))}" ] && [ ${#live[@]} -lt 3 ]; then
 		storm
-	elif [ $dice -lt 40 ] && [ ${#live[@]} -lt 5 ]; then
+	elif [ $dice -lt 40 ] && [ ${#live[@]} -lt $((stormed ? 3 : 5)) ]; then
 		launch
 		# Sometimes killed while there is something to record.
 		[ -z "$daemon_pid" ] || ! chance 20 || daemon_ends KILL
@@ -223,13 +226,13 @@ def one($what; $list): if ($list | length) == 1 then empty else "\($what): \($li
 	| [$r[] | select(.type == "vm_create" or .type == "vm_found")] as $begin
 	| [$r[] | select(.type == "decision")] as $decided
 	| [$r[] | select(.type == "stage2_first" or .type == "found_mapped")] as $first
-	| [$r[] | select(.type == "vm_destroy")] as $end
+	| [$r[] | select(.type == "vm_destroy")] as $ended
 	| (if .device == "" then 0 else 1 end) as $devices
 	| same("\(.name): names"; [$r[].guest.name | select(. != "" and . != $g.name)]; []),
-	  one("\(.name): ends"; $end),
-	  same("\(.name): what it had"; [$end[].mapped[] | [.device.slot, .device.bar, .memory_type]];
+	  one("\(.name): ends"; $ended),
+	  same("\(.name): what it had"; [$ended[].mapped[] | [.device.slot, .device.bar, .memory_type]];
 		if $devices == 1 then [[.device, .bar, .type]] else [] end),
-	  same("\(.name): VMs"; [($begin, $first, $end)[].vm] | unique | length; 1),
+	  same("\(.name): VMs"; [($begin, $first, $ended)[].vm] | unique | length; 1),
 	  same("\(.name): changes"; [$r[] | select(.type == "type_change")]; []),
 	  if $hidden then empty else
 		one("\(.name): beginnings"; $begin),
@@ -249,10 +252,10 @@ jq -nr --slurpfile t "$work/all" --slurpfile j "$journal" -f "$work/check.jq" > 
 had() { # had TYPE DEVICE FROM TO, two steps: by the journal, or `?` where an end was lost
 	jq -nr --slurpfile t "$work/all" --slurpfile j "$journal" --arg type $1 --arg device $2 \
 		--argjson from $3 --argjson to $4 '
-		([$j[] | select(.ended) | {key: .ended, value: .step}] | from_entries) as $end
+		([$j[] | select(.ended) | {key: .ended, value: .step}] | from_entries) as $ended
 		| ([$t[] | select(.type == "vm_destroy" and .source).guest.id]) as $unsure
 		| [$j[] | select(.guest and .type == $type and .device == $device)
-			| select(.step <= $to and $end[.guest] > $from).guest] - $unsure | sort | join(" ")'
+			| select(.step <= $to and $ended[.guest] > $from).guest] - $unsure | sort | join(" ")'
 }
 answer() {
 	local at=$(jq -r "select(.step == $3 and .time).time" "$journal")
