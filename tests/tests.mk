@@ -15,7 +15,7 @@ ifneq ($(NCG_IN_TOOLROOT),1)
 
 demo check check-kernel check-unit check-vm bench fuzz arm64:
 	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
-		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)' PARTS='$(PARTS)'
+		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SEED='$(SEED)' CASE='$(CASE)' PARTS='$(PARTS)'
 
 else
 
@@ -115,7 +115,7 @@ fuzz:
 
 check-vm: arm64
 	@tests/vm/run --kernel $(KERNEL) --cpu $(CPU) --gic $(GIC) \
-		$(if $(filter no,$(HOOK)),--no-hook) $(CASES)
+		$(if $(filter no,$(HOOK)),--no-hook) $(if $(SEED),--seed $(SEED)) $(CASES)
 
 check: arm64
 	@tests/check $(PARTS)

@@ -111,4 +111,5 @@ echo 'mode enforced' > $root/etc/ncgate/policy.conf
 ! inside systemctl start ncgated.service || fail "started with a bad policy"
 equal "$(state ncgated.service ExecMainStatus)" 2 "exit status"
 equal "$(state ncgated.service NRestarts)" "0" "restarts"
+cp $trail "$work/audit.jsonl" # where the runner finds it
 power_off
