@@ -31,10 +31,12 @@ arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached
 		baseline) \
 	$(OUT)/guest/initrd
 
+$(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h
+
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $(filter %.c,$^) -o $@
 
 $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(call say,CC,$@)
