@@ -6,7 +6,7 @@
 # limit: 1500
 # alone: it takes minutes, so it is run in a boot of its own and only by its name
 # seed: what is done follows from it
-# kernels: 6.12 7.3
+# kernels: 6.12 6.12-16k 7.3 series
 seed=$(cat /ncg/seed)
 steps=$(rounds 120 30)
 echo "seed $seed"
