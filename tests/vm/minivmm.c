@@ -224,6 +224,7 @@ struct options {
 	uint64_t touch_pages, touch_stride;
 	uint64_t store_offset;
 	uint64_t accesses;
+	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
@@ -285,6 +286,30 @@ static void *reserve(uint64_t size)
 		die(EXIT_SETUP, "mmap of %" PRIu64 " bytes: errno=%d (%s)",
 		    size, errno, strerror(errno));
 	return (char *)round_up((uintptr_t)space, BLOCK);
+}
+
+/*
+ * Puts the same `size` bytes, over and over, behind all RAM that the guest only
+ * touches: a guest's tables can then be as large as one likes. This process has
+ * it all mapped from the start, so that a fault of the guest is a stage-2 map
+ * and no more.
+ */
+static void alias(char *ram, uint64_t ram_size, uint64_t size)
+{
+	int file = must(memfd_create("ram", MFD_CLOEXEC), "memfd_create");
+	uint64_t at, part;
+
+	must(ftruncate(file, size), "ftruncate of guest RAM");
+	for (at = OFF_TOUCH; at < ram_size; at += part) {
+		part = size < ram_size - at ? size : ram_size - at;
+		if (mmap(ram + at, part, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+			die(EXIT_SETUP, "mmap of guest RAM once more: errno=%d (%s)",
+			    errno, strerror(errno));
+	}
+	must(madvise(ram + OFF_TOUCH, ram_size - OFF_TOUCH, MADV_POPULATE_WRITE),
+	     "MADV_POPULATE_WRITE of guest RAM");
+	close(file);
 }
 
 /* --- VFIO ------------------------------------------------------------- */
@@ -678,6 +703,8 @@ static const char usage[] =
 "  --accesses N        make N stores to the first BAR and say how long they\n"
 "                      took: {\"accesses\":N,\"ns\":N} before the result\n"
 "  --ram-mib N         guest RAM (16)\n"
+"  --alias N           behind all RAM but its first 2 MiB: the same N MiB, again\n"
+"                      and again, all of it mapped before the guest runs\n"
 "  --ram-ipa ADDR      where, guest-physical (0x40000000)\n"
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
@@ -703,13 +730,14 @@ static uint64_t number(const char *text)
 
 static void parse(int argc, char **argv, struct options *ret)
 {
-	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
+	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
 	       EXEC, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
 		{ "ram-mib", required_argument, NULL, RAM_MIB },
+		{ "alias", required_argument, NULL, ALIAS },
 		{ "ram-ipa", required_argument, NULL, RAM_IPA },
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
@@ -768,6 +796,12 @@ static void parse(int argc, char **argv, struct options *ret)
 			if (ret->ram_size < MIN_RAM_MIB * MIB)
 				die(EXIT_USAGE, "--ram-mib: %d or more",
 				    MIN_RAM_MIB);
+			break;
+		case ALIAS:
+			ret->alias = number(optarg) * MIB;
+			if (!ret->alias || ret->alias % BLOCK)
+				die(EXIT_USAGE, "--alias: not a multiple of "
+				    "2 MiB");
 			break;
 		case RAM_IPA:
 			ret->ram_ipa = number(optarg);
@@ -886,6 +920,8 @@ int main(int argc, char **argv)
 	if (ram == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of guest RAM: errno=%d (%s)", errno,
 		    strerror(errno));
+	if (opt.alias)
+		alias(ram, opt.ram_size, opt.alias);
 	vm_add_memory(vm, 0, ram, opt.ram_ipa, opt.ram_size);
 
 	memcpy(ram + OFF_CODE, guest_start, guest_end - guest_start);
