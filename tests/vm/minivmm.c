@@ -229,6 +229,7 @@ struct options {
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
+	bool time;
 	bool gicv2;
 	char **exec;		/* NULL: run a guest */
 };
@@ -612,11 +613,11 @@ static void say(const char *line)
 	fflush(stdout);
 }
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
@@ -669,11 +670,12 @@ static int vcpu_run(int vcpu, const struct options *opt)
 		case REPORT_OFF:
 			return status;
 		case REPORT_BEGIN:
-			begin = now_ns();
+			begin = now_ns(CLOCK_MONOTONIC);
 			break;
 		case REPORT_END:
 			printf("{\"accesses\":%" PRIu64 ",\"ns\":%" PRIu64
-			       "}\n", opt->accesses, now_ns() - begin);
+			       "}\n", opt->accesses,
+			       now_ns(CLOCK_MONOTONIC) - begin);
 			break;
 		case REPORT_FAR:
 			far = value;
@@ -711,6 +713,8 @@ static const char usage[] =
 "  --ipa-bits N        size of the guest-physical space (40)\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
+"  --time              say what processor time the guest's run took, in the end:\n"
+"                      {\"run_ns\":N}\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  --exec -- PROGRAM ARG...  no guest: become PROGRAM with the first device open\n"
 "                      as descriptor 10, no BAR mapped\n"
@@ -730,7 +734,7 @@ static uint64_t number(const char *text)
 
 static void parse(int argc, char **argv, struct options *ret)
 {
-	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
+	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD, TIME,
 	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
 	       EXEC, IGNORED };
 	static const struct option table[] = {
@@ -742,6 +746,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "time", no_argument, NULL, TIME },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "exec", no_argument, NULL, EXEC },
@@ -820,6 +825,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case HOLD:
 			ret->hold = true;
 			break;
+		case TIME:
+			ret->time = true;
+			break;
 		case REMAP:
 			ret->remap = true;
 			ret->remap_count = number(optarg);
@@ -891,8 +899,8 @@ int main(int argc, char **argv)
 	struct stage1 s1 = { .next = OFF_TABLES + 0x1000 };
 	struct options opt;
 	struct params *params;
-	int kvm, vm, vcpu, run_size;
-	uint64_t ipa;
+	int kvm, vm, vcpu, run_size, status;
+	uint64_t ipa, begin;
 	char *ram;
 
 	parse(argc, argv, &opt);
@@ -969,5 +977,10 @@ int main(int argc, char **argv)
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,
 		    strerror(errno));
-	return vcpu_run(vcpu, &opt);
+	begin = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	status = vcpu_run(vcpu, &opt);
+	if (opt.time)
+		printf("{\"run_ns\":%" PRIu64 "}\n",
+		       now_ns(CLOCK_PROCESS_CPUTIME_ID) - begin);
+	return status;
 }
