@@ -230,6 +230,7 @@ struct options {
 	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
 	bool time;
+	bool split;
 	bool gicv2;
 	char **exec;		/* NULL: run a guest */
 };
@@ -530,11 +531,12 @@ static void stage1_map(struct stage1 *s1, uint64_t ipa, uint64_t size,
 
 /* --- KVM -------------------------------------------------------------- */
 
-static void vm_add_memory(int vm, unsigned int slot, void *memory,
-			  uint64_t ipa, uint64_t size)
+static void vm_set_memory(int vm, unsigned int slot, void *memory,
+			  uint64_t ipa, uint64_t size, uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = ipa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)memory,
@@ -544,6 +546,27 @@ static void vm_add_memory(int vm, unsigned int slot, void *memory,
 		die(EXIT_SETUP, "KVM_SET_USER_MEMORY_REGION 0x%" PRIx64 "+0x%"
 		    PRIx64 ": errno=%d (%s)", ipa, size, errno,
 		    strerror(errno));
+}
+
+static void vm_add_memory(int vm, unsigned int slot, void *memory,
+			  uint64_t ipa, uint64_t size)
+{
+	vm_set_memory(vm, slot, memory, ipa, size, 0);
+}
+
+/*
+ * Has KVM split what it maps in blocks once a slot's dirty pages are logged, which
+ * makes leaves without a fault for each. Before the VM has memory.
+ */
+static void vm_prepare_split(int vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE,
+		.args = { BLOCK },
+	};
+
+	must(ioctl(vm, KVM_ENABLE_CAP, &cap),
+	     "KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE");
 }
 
 static void vcpu_set(int vcpu, uint64_t id, uint64_t value)
@@ -631,7 +654,7 @@ static const struct bar *bar_at(const struct options *opt, uint64_t ipa)
 }
 
 /* Runs the guest until it has switched off or was asked to end. */
-static int vcpu_run(int vcpu, const struct options *opt)
+static int vcpu_run(int vm, int vcpu, void *ram, const struct options *opt)
 {
 	uint64_t value, far = 0, elr = 0, begin = 0;
 	const struct bar *bar;
@@ -665,6 +688,10 @@ static int vcpu_run(int vcpu, const struct options *opt)
 				    "{\"result\":\"ok\"}");
 			break;
 		case REPORT_HOLDING:
+			if (opt->split)
+				vm_set_memory(vm, 0, ram, opt->ram_ipa,
+					      opt->ram_size,
+					      KVM_MEM_LOG_DIRTY_PAGES);
 			say("holding");
 			break;
 		case REPORT_OFF:
@@ -715,6 +742,8 @@ static const char usage[] =
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --time              say what processor time the guest's run took, in the end:\n"
 "                      {\"run_ns\":N}\n"
+"  --split             once the guest holds, have KVM map its RAM in pages where\n"
+"                      it was mapped in blocks\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  --exec -- PROGRAM ARG...  no guest: become PROGRAM with the first device open\n"
 "                      as descriptor 10, no BAR mapped\n"
@@ -735,7 +764,7 @@ static uint64_t number(const char *text)
 static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD, TIME,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
+	       SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
 	       EXEC, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
@@ -747,6 +776,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
 		{ "time", no_argument, NULL, TIME },
+		{ "split", no_argument, NULL, SPLIT },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "exec", no_argument, NULL, EXEC },
@@ -827,6 +857,9 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case TIME:
 			ret->time = true;
+			break;
+		case SPLIT:
+			ret->split = true;
 			break;
 		case REMAP:
 			ret->remap = true;
@@ -930,6 +963,8 @@ int main(int argc, char **argv)
 		    strerror(errno));
 	if (opt.alias)
 		alias(ram, opt.ram_size, opt.alias);
+	if (opt.split)
+		vm_prepare_split(vm);
 	vm_add_memory(vm, 0, ram, opt.ram_ipa, opt.ram_size);
 
 	memcpy(ram + OFF_CODE, guest_start, guest_end - guest_start);
@@ -978,7 +1013,7 @@ int main(int argc, char **argv)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,
 		    strerror(errno));
 	begin = now_ns(CLOCK_PROCESS_CPUTIME_ID);
-	status = vcpu_run(vcpu, &opt);
+	status = vcpu_run(vm, vcpu, ram, &opt);
 	if (opt.time)
 		printf("{\"run_ns\":%" PRIu64 "}\n",
 		       now_ns(CLOCK_PROCESS_CPUTIME_ID) - begin);
