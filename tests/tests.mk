@@ -28,13 +28,19 @@ arm64:
 
 .PHONY: arm64-tools
 arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test \
-		baseline bench-walk) \
+		baseline bench-walk stage2_test) \
 	$(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+
+$(OUT)/bin/stage2_test: tests/vm/stage2_test.c tests/fuzz/fuzz_stage2.c tests/fuzz/fuzz.h \
+		$(OUT)/libncg.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $< $(OUT)/libncg.a -static -o $@
 
 $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(call say,CC,$@)
