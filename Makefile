@@ -76,7 +76,7 @@ help:
 	@echo 'make check-unit      the tests that need no emulated host'
 	@echo 'make check-vm        KERNEL=6.12|6.12-16k|6.12-64k|7.3|6.1|6.1-series|series CPU=max GIC=3 CASES= SEED='
 	@echo 'make deb-dkms        build/ncgate-dkms_VERSION_all.deb'
-	@echo 'make bench           CASE=programs|trap|B2|B5: what ncgate costs, in counted instructions'
+	@echo 'make bench           CASE=programs|trap|B1|B2|B3|B5: what ncgate costs, in counted instructions'
 	@echo 'make fuzz            FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'make clean           remove build/'
 

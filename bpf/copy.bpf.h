@@ -43,52 +43,43 @@ struct {
 } pages SEC(".maps");
 
 /*
- * bpf_probe_read_kernel() takes about six instructions for each entry. From v6.2 on
- * (a35b9af4ec2c "bpf: Add a kfunc to type cast from bpf uapi ctx to kernel ctx" and
- * its sequel) memory can be read as if it were some type of the kernel's, one
- * instruction for an entry; what cannot be read is then 0. All that is asked of the
- * type is an array of CAST_ENTRIES words, and this one is in every kernel.
+ * One entry; 0 where there is no memory. From v6.2 on (a35b9af4ec2c "bpf: Add a kfunc to
+ * type cast from bpf uapi ctx to kernel ctx" and its sequel) memory can be read as if it
+ * were some type of the kernel's; this one begins with a word and is in every kernel.
+ * That takes eight instructions, since v6.10 and in older stable kernels most of them a
+ * guard against addresses of user space ("bpf: verifier: prevent userspace memory
+ * access"); the helper takes some seventy. A whole page is another matter: the guard
+ * stands before each entry, and the helper's loop takes six for one.
  */
-#define CAST_ENTRIES 32
-
 struct vm_event_state___ncg {
-	unsigned long event[CAST_ENTRIES];
+	unsigned long event[1];
 };
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #define can_cast() \
 	(bpf_ksym_exists(bpf_rdonly_cast) && bpf_core_type_exists(struct vm_event_state___ncg))
-#define cast(address) \
-	bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(struct vm_event_state___ncg))
 
-static __always_inline __u64 entry_at(__u64 address)
+static __always_inline __u64 entry_at(__u64 address, _Bool cast)
 {
 	__u64 entry = 0;
 
-	if (can_cast())
-		return *(const volatile __u64 *)cast(address);
+	if (cast)
+		return *(const volatile __u64 *)bpf_rdonly_cast(
+			(const void *)address,
+			bpf_core_type_id_kernel(struct vm_event_state___ncg));
 	bpf_probe_read_kernel(&entry, sizeof(entry), (const void *)address);
 	return entry;
 }
 
-static __always_inline int copy_page(void *page, __u64 table)
+/* Whether the table is still where the way to it led. */
+static __always_inline int look_back(const struct ncg_walk_request *r, _Bool cast)
 {
-	__u64 first;
+	__u32 steps = r->steps;
 
-	if (!can_cast())
-		return bpf_probe_read_kernel(page, page_size, (const void *)table) ? -EFAULT : 0;
-	/* A page is there or it is not: one careful read answers for all of it. */
-	if (bpf_probe_read_kernel(&first, sizeof(first), (const void *)table))
-		return -EFAULT;
-	for (__u32 at = 0; at < page_size; at += CAST_ENTRIES * sizeof(__u64)) {
-		const __u64 *from = cast(table + at);
-		__u64 *to = page + at;
-
-#pragma unroll
-		for (int i = 0; i < CAST_ENTRIES; i++)
-			to[i] = from[i];
-	}
+	for (__u32 step = 0; step < NCG_WALK_STEPS && step < steps; step++)
+		if (entry_at(r->way[step].where, cast) != r->way[step].expect)
+			return step ? -ESTALE : -ESRCH;
 	return 0;
 }
 
@@ -99,18 +90,15 @@ static long copy_one(__u32 i, void *ctx)
 
 	if (!r || !page)
 		return 1;
-	r->status = copy_page(page, r->table);
-	if (r->status)
+	if (bpf_probe_read_kernel(page, page_size, (const void *)r->table)) {
+		r->status = -EFAULT;
 		return 0;
+	}
 	/*
 	 * After the copy: looked at before, the way could not tell of a table freed
 	 * meanwhile. The whole of it, for an entry in a freed table tells nothing.
 	 */
-	for (__u32 step = 0; step < NCG_WALK_STEPS && step < r->steps; step++)
-		if (entry_at(r->way[step].where) != r->way[step].expect) {
-			r->status = step ? -ESTALE : -ESRCH;
-			break;
-		}
+	r->status = can_cast() ? look_back(r, 1) : look_back(r, 0);
 	return 0;
 }
 

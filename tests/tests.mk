@@ -28,7 +28,7 @@ arm64:
 
 .PHONY: arm64-tools
 arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test \
-		baseline) \
+		baseline bench-walk stage2_test) \
 	$(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h
@@ -38,6 +38,12 @@ $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $(filter %.c,$^) -o $@
 
+$(OUT)/bin/stage2_test: tests/vm/stage2_test.c tests/fuzz/fuzz_stage2.c tests/fuzz/fuzz.h \
+		$(OUT)/libncg.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $< $(OUT)/libncg.a -static -o $@
+
 $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
@@ -45,19 +51,27 @@ $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 		-ffreestanding -fomit-frame-pointer -c $< -o $@.o
 	$(Q)$(CROSS_COMPILE)ld -m armelf_linux_eabi -static -z max-page-size=0x10000 $@.o -o $@
 
-$(OUT)/bench/baseline.bpf.o: tests/bench/baseline.bpf.c tests/bench/baseline.h $(OUT)/bpf/vmlinux.h
+$(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c tests/bench/%.h $(OUT)/bpf/vmlinux.h
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-$(OUT)/bench/baseline.skel.h: $(OUT)/bench/baseline.bpf.o
+$(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name baseline_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+.PRECIOUS: $(OUT)/bench/%.bpf.o $(OUT)/bench/%.skel.h
 
 $(OUT)/bin/baseline: tests/bench/baseline.c tests/bench/baseline.h $(OUT)/bench/baseline.skel.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I$(OUT)/bench $< $(ALL_LIBS) -o $@
+
+$(OUT)/bin/bench-walk: tests/bench/walk.c tests/bench/read.h $(OUT)/bench/read.skel.h \
+		$(OUT)/libncg.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(OUT)/bench $< $(OUT)/libncg.a $(ALL_LIBS) -o $@
 
 # The series' kselftest, as its mail has it.
 SELFTEST := $(firstword $(wildcard kernel-patch/v6.12/*-selftests-*.patch))

@@ -34,19 +34,24 @@ void ncg_scan_end(struct ncg_scan *scan)
 	*scan = (struct ncg_scan){};
 }
 
-static int push(struct ncg_scan *scan, const struct ncg_scan_todo *todo)
+static unsigned int shift_at(const struct ncg_scan *scan, int level)
+{
+	return scan->decoder.levels[NCG_S2_LEVEL_INDEX(level)].shift;
+}
+
+/* Room for one more on the stack, for the caller to fill; NULL: no memory. */
+static struct ncg_scan_todo *push(struct ncg_scan *scan)
 {
 	if (scan->depth == scan->room) {
 		size_t room = scan->room ? 2 * scan->room : 1024;
 		struct ncg_scan_todo *stack = reallocarray(scan->stack, room, sizeof(*stack));
 
 		if (!stack)
-			return -ENOMEM;
+			return NULL;
 		scan->stack = stack;
 		scan->room = room;
 	}
-	scan->stack[scan->depth++] = *todo;
-	return 0;
+	return &scan->stack[scan->depth++];
 }
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -69,7 +74,7 @@ static int add(struct ncg_scan *scan, uint64_t from, uint64_t to, int attempt)
 
 	to = min(to, UINT64_C(1) << geometry->ia_bits);
 	for (size_t i = ncg_s2_root_pages(geometry); i-- > 0;) {
-		struct ncg_scan_todo root = {
+		struct ncg_scan_todo *room, root = {
 			.request = {
 				.table = scan->vm.pgd_phys + scan->vm.linear_offset + i * page_size,
 				.steps = 1,
@@ -79,15 +84,15 @@ static int add(struct ncg_scan *scan, uint64_t from, uint64_t to, int attempt)
 			.level = geometry->start_level,
 			.attempt = attempt,
 		};
-		int r;
 
 		root.from = max(from, root.ipa);
 		root.to = min(to, root.ipa + covers);
 		if (root.from >= root.to)
 			continue;
-		r = push(scan, &root);
-		if (r)
-			return r;
+		room = push(scan);
+		if (!room)
+			return -ENOMEM;
+		*room = root;
 	}
 	return 0;
 }
@@ -101,20 +106,23 @@ static int on_table(void *arg, const struct ncg_s2_table *table)
 {
 	struct ncg_scan *scan = arg;
 	const struct ncg_scan_todo *parent = scan->decoding;
-	unsigned int shift = ncg_s2_entry_shift(&scan->decoder.geometry, parent->level);
-	struct ncg_scan_todo todo = *parent;
+	unsigned int shift = shift_at(scan, parent->level);
+	struct ncg_scan_todo *todo = push(scan);
 
-	todo.request.table = table->phys + scan->vm.linear_offset;
-	todo.request.way[todo.request.steps++] = (struct ncg_walk_step){
+	if (!todo)
+		return -ENOMEM;
+	*todo = *parent;
+	todo->request.table = table->phys + scan->vm.linear_offset;
+	todo->request.way[todo->request.steps++] = (struct ncg_walk_step){
 		.where = parent->request.table +
 			 ((table->ipa - parent->ipa) >> shift) * sizeof(uint64_t),
 		.expect = table->descriptor,
 	};
-	todo.ipa = table->ipa;
-	todo.level = table->level;
-	todo.from = max(parent->from, table->ipa);
-	todo.to = min(parent->to, table->ipa + (UINT64_C(1) << shift));
-	return push(scan, &todo);
+	todo->ipa = table->ipa;
+	todo->level = table->level;
+	todo->from = max(parent->from, table->ipa);
+	todo->to = min(parent->to, table->ipa + (UINT64_C(1) << shift));
+	return 0;
 }
 
 static int on_range(void *arg, const struct ncg_s2_range *range)
@@ -137,7 +145,7 @@ static int on_range(void *arg, const struct ncg_s2_range *range)
 /* Decodes the part of a copied page that lies in its window. */
 static int decode(struct ncg_scan *scan, const struct ncg_scan_todo *todo, const uint64_t *entries)
 {
-	unsigned int shift = ncg_s2_entry_shift(&scan->decoder.geometry, todo->level);
+	unsigned int shift = shift_at(scan, todo->level);
 	size_t first = (todo->from - todo->ipa) >> shift;
 	size_t end = ((todo->to - 1 - todo->ipa) >> shift) + 1;
 	size_t before = scan->depth;

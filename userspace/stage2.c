@@ -5,6 +5,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
 
 #include "stage2.h"
 
@@ -302,6 +305,23 @@ static int add_range(struct ncg_s2_decoder *decoder, enum ncg_memtype memtype, u
 	return err;
 }
 
+static struct ncg_s2_level level_of(const struct ncg_s2_geometry *geometry, int level)
+{
+	bool pages = level == NCG_S2_LEVEL_MAX;
+	struct ncg_s2_level ret = {
+		.shift = ncg_s2_entry_shift(geometry, level),
+		.leaves = pages || ncg_s2_level_holds_blocks(geometry, level),
+		.ram_mask = DESC_VALID | DESC_TABLE |
+			    ram_memattr[geometry->fwb].mask << DESC_MEMATTR_SHIFT,
+	};
+
+	for (size_t w = 0; w < 2; w++)
+		ret.ram[w] = !ret.leaves ? UINT8_MAX /* no masked byte equals it */ :
+			     DESC_VALID | (pages ? DESC_TABLE : 0) |
+				     ram_memattr[geometry->fwb].want[w] << DESC_MEMATTR_SHIFT;
+	return ret;
+}
+
 int ncg_s2_decoder_init(struct ncg_s2_decoder *decoder, const struct ncg_s2_geometry *geometry,
 			const struct ncg_s2_sink *sink)
 {
@@ -310,6 +330,8 @@ int ncg_s2_decoder_init(struct ncg_s2_decoder *decoder, const struct ncg_s2_geom
 	if (err)
 		return err;
 	*decoder = (struct ncg_s2_decoder){ .geometry = *geometry };
+	for (int level = geometry->start_level; level <= NCG_S2_LEVEL_MAX; level++)
+		decoder->levels[NCG_S2_LEVEL_INDEX(level)] = level_of(geometry, level);
 	if (sink)
 		decoder->sink = *sink;
 	return 0;
@@ -318,42 +340,32 @@ int ncg_s2_decoder_init(struct ncg_s2_decoder *decoder, const struct ncg_s2_geom
 /*
  * All that tells RAM and nothing from the rest is in a descriptor's lowest byte: the
  * low two bits and MemAttr. So entries are looked at 16 at a time, as the bytes of one
- * vector, which every compiler for arm64 makes of plain C.
+ * vector.
  */
 #define GROUP 16
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "descriptors are little-endian");
 
-typedef uint32_t words __attribute__((vector_size(16)));
-typedef uint16_t halves __attribute__((vector_size(16)));
-typedef uint8_t bytes __attribute__((vector_size(16)));
+typedef uint8_t bytes __attribute__((vector_size(GROUP)));
 
-/* What RAM looks like at one level. */
-struct ram_pattern {
-	uint8_t mask;
-	uint8_t want[2];
-};
-
-/* The lower word of each of 4 entries. */
-static inline words low_words(const uint64_t *entries)
-{
-	words a, b;
-
-	memcpy(&a, entries, sizeof(a));
-	memcpy(&b, entries + 2, sizeof(b));
-	return __builtin_shufflevector(a, b, 0, 2, 4, 6);
-}
-
-static inline halves low_halves(const uint64_t *entries)
-{
-	return __builtin_shufflevector((halves)low_words(entries), (halves)low_words(entries + 4),
-				       0, 2, 4, 6, 8, 10, 12, 14);
-}
-
+#ifdef __aarch64__
+/* A load that puts every fourth byte into one vector: of 8 entries, the lowest of each word. */
 static inline bytes low_bytes(const uint64_t *entries)
 {
-	return __builtin_shufflevector((bytes)low_halves(entries), (bytes)low_halves(entries + 8),
-				       0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+	uint8x16x4_t a = vld4q_u8((const uint8_t *)entries);
+	uint8x16x4_t b = vld4q_u8((const uint8_t *)(entries + GROUP / 2));
+
+	return (bytes)vuzp1q_u8(a.val[0], b.val[0]);
 }
+#else
+static inline bytes low_bytes(const uint64_t *entries)
+{
+	bytes low;
+
+	for (int i = 0; i < GROUP; i++)
+		low[i] = (uint8_t)entries[i];
+	return low;
+}
+#endif
 
 /* 1 in each byte whose entry is valid. */
 static inline bytes valid_of(bytes low)
@@ -361,12 +373,22 @@ static inline bytes valid_of(bytes low)
 	return low & (uint8_t)DESC_VALID;
 }
 
-/* 1 in each byte whose entry is RAM, which is valid. */
-static inline bytes ram_of(bytes low, const struct ram_pattern *ram)
+/* All bits of each byte whose entry is RAM. one: ram[0] and ram[1] are the same. */
+static inline bytes ram_of(bytes low, const struct ncg_s2_level *level, bool one)
 {
-	bytes masked = low & ram->mask;
+	bytes masked = low & level->ram_mask;
 
-	return (bytes)((masked == ram->want[0]) | (masked == ram->want[1])) & 1;
+	if (one)
+		return (bytes)(masked == level->ram[0]);
+	return (bytes)((masked == level->ram[0]) | (masked == level->ram[1]));
+}
+
+static bool any_byte(bytes v)
+{
+	uint64_t halves_of[2];
+
+	memcpy(halves_of, &v, sizeof(halves_of));
+	return halves_of[0] | halves_of[1];
 }
 
 static uint64_t sum_bytes(bytes v)
@@ -380,58 +402,79 @@ static uint64_t sum_bytes(bytes v)
 	return sum * ones >> 48;
 }
 
-static bool entry_is_ram(uint64_t entry, const struct ram_pattern *ram)
+static bool entry_is_ram(uint64_t entry, const struct ncg_s2_level *level)
 {
-	uint8_t masked = entry & ram->mask;
+	uint8_t masked = entry & level->ram_mask;
 
-	return masked == ram->want[0] || masked == ram->want[1];
+	return masked == level->ram[0] || masked == level->ram[1];
 }
 
-/* Counts valid entries and RAM among them. */
-static void take_census(const uint64_t *entries, size_t count, const struct ram_pattern *pattern,
-			uint64_t *ret_valid, uint64_t *ret_ram)
+static bool entry_is_more(uint64_t entry, const struct ncg_s2_level *level)
 {
-	uint64_t valid = 0, ram = 0;
-	size_t i = 0;
+	return (entry & DESC_VALID) && !entry_is_ram(entry, level);
+}
 
-	while (i + GROUP <= count) {
-		bytes valid_sums = {}, ram_sums = {};
+struct census {
+	uint64_t ram;
+	bool more; /* there are valid entries that are not RAM */
+};
 
-		/* As many groups as a byte can count. */
-		for (size_t groups = 0; groups < UINT8_MAX && i + GROUP <= count;
-		     groups++, i += GROUP) {
-			bytes low = low_bytes(entries + i);
+/* Every entry of every guest comes through the inner loop: it is written for few instructions. */
+static inline __attribute__((always_inline)) void count_groups(const uint64_t *entries,
+							       size_t groups,
+							       const struct ncg_s2_level *level,
+							       bool one, struct census *census)
+{
+	while (groups) {
+		/* As many as a byte can count. */
+		size_t now = groups < UINT8_MAX ? groups : UINT8_MAX;
+		bytes valid = {}, ram = {};
 
-			valid_sums += valid_of(low);
-			ram_sums += ram_of(low, pattern);
+		groups -= now;
+#pragma GCC unroll 4
+		for (; now; now--, entries += GROUP) {
+			bytes low = low_bytes(entries);
+
+			valid += valid_of(low);
+			ram -= ram_of(low, level, one);
 		}
-		valid += sum_bytes(valid_sums);
-		ram += sum_bytes(ram_sums);
+		census->ram += sum_bytes(ram);
+		census->more |= any_byte(valid ^ ram); /* RAM is valid */
 	}
-	for (; i < count; i++) {
-		valid += entries[i] & DESC_VALID;
-		ram += entry_is_ram(entries[i], pattern);
-	}
-	*ret_valid = valid;
-	*ret_ram = ram;
 }
 
-static bool group_has_more(const uint64_t *entries, const struct ram_pattern *pattern)
+static struct census take_census(const uint64_t *entries, size_t count,
+				 const struct ncg_s2_level *level)
 {
-	bytes low = low_bytes(entries), more = valid_of(low) ^ ram_of(low, pattern);
-	uint64_t halves_of[2];
+	size_t groups = count / GROUP;
+	struct census census = {};
 
-	memcpy(halves_of, &more, sizeof(halves_of));
-	return halves_of[0] | halves_of[1];
+	if (level->ram[0] == level->ram[1])
+		count_groups(entries, groups, level, true, &census);
+	else
+		count_groups(entries, groups, level, false, &census);
+	for (size_t i = groups * GROUP; i < count; i++) {
+		census.ram += entry_is_ram(entries[i], level);
+		census.more |= entry_is_more(entries[i], level);
+	}
+	return census;
+}
+
+static bool group_has_more(const uint64_t *entries, const struct ncg_s2_level *level)
+{
+	bytes low = low_bytes(entries);
+
+	return any_byte(valid_of(low) & ~ram_of(low, level, false));
 }
 
 /* One entry that is neither nothing nor RAM. */
-static int decode_entry(struct ncg_s2_decoder *decoder, int level, bool leaves, uint64_t descriptor,
-			size_t index, uint64_t ipa)
+static int decode_entry(struct ncg_s2_decoder *decoder, int level, uint64_t descriptor, size_t index,
+			uint64_t ipa)
 {
 	const struct ncg_s2_geometry *geometry = &decoder->geometry;
-	uint64_t size = ncg_s2_entry_size(geometry, level);
+	const struct ncg_s2_level *at = &decoder->levels[NCG_S2_LEVEL_INDEX(level)];
 	enum ncg_memtype memtype;
+	uint64_t size;
 
 	if (ncg_s2_is_table(level, descriptor)) {
 		struct ncg_s2_table table = {
@@ -445,11 +488,12 @@ static int decode_entry(struct ncg_s2_decoder *decoder, int level, bool leaves, 
 		decoder->totals.tables++;
 		return decoder->sink.table ? decoder->sink.table(decoder->sink.arg, &table) : 0;
 	}
-	if (!leaves || (level == NCG_S2_LEVEL_MAX && !(descriptor & DESC_TABLE))) {
+	if (!at->leaves || (level == NCG_S2_LEVEL_MAX && !(descriptor & DESC_TABLE))) {
 		decoder->totals.reserved++;
 		return 0;
 	}
 	memtype = ncg_s2_memtype(geometry->fwb, descriptor >> DESC_MEMATTR_SHIFT);
+	size = BIT(at->shift);
 	add_leaves(&decoder->totals, memtype, level, 1, size);
 	return add_range(decoder, memtype, ipa, ncg_s2_leaf_address(geometry, level, descriptor),
 			 size);
@@ -458,55 +502,38 @@ static int decode_entry(struct ncg_s2_decoder *decoder, int level, bool leaves, 
 int ncg_s2_decode_page(struct ncg_s2_decoder *decoder, int level, const uint64_t *entries,
 		       size_t count, uint64_t ipa)
 {
-	const struct ncg_s2_geometry *geometry = &decoder->geometry;
+	const uint64_t limit = BIT(decoder->geometry.ia_bits);
 	struct ncg_s2_totals *totals = &decoder->totals;
-	struct ram_pattern pattern;
-	uint64_t size, limit, valid, ram;
-	unsigned int shift;
-	bool leaves;
+	const struct ncg_s2_level *at;
+	struct census census;
 
-	if (level < geometry->start_level || level > NCG_S2_LEVEL_MAX)
+	if (level < decoder->geometry.start_level || level > NCG_S2_LEVEL_MAX)
 		return -EINVAL;
-	shift = ncg_s2_entry_shift(geometry, level);
-	size = BIT(shift);
-	if (ipa & (size - 1))
+	at = &decoder->levels[NCG_S2_LEVEL_INDEX(level)];
+	if (ipa & (BIT(at->shift) - 1))
 		return -EINVAL;
-
-	limit = BIT(geometry->ia_bits);
 	if (ipa >= limit)
 		return 0;
-	if (count > (limit - ipa) >> shift)
-		count = (limit - ipa) >> shift;
-
-	leaves = level == NCG_S2_LEVEL_MAX || ncg_s2_level_holds_blocks(geometry, level);
-	pattern.mask = DESC_VALID | DESC_TABLE |
-		       ram_memattr[geometry->fwb].mask << DESC_MEMATTR_SHIFT;
-	for (size_t w = 0; w < 2; w++) {
-		pattern.want[w] = DESC_VALID | (level == NCG_S2_LEVEL_MAX ? DESC_TABLE : 0) |
-				  ram_memattr[geometry->fwb].want[w] << DESC_MEMATTR_SHIFT;
-		if (!leaves)
-			pattern.want[w] = UINT8_MAX; /* no masked entry equals it */
-	}
+	if (count > (limit - ipa) >> at->shift)
+		count = (limit - ipa) >> at->shift;
 
 	/* Nearly all of a guest is RAM or nothing, and most pages need no more than this. */
-	take_census(entries, count, &pattern, &valid, &ram);
+	census = take_census(entries, count, at);
 	totals->entries += count;
-	add_leaves(totals, NCG_MT_NORMAL_WB, level, ram, size);
-	if (valid == ram)
+	add_leaves(totals, NCG_MT_NORMAL_WB, level, census.ram, BIT(at->shift));
+	if (!census.more)
 		return 0;
 
 	for (size_t i = 0; i < count; i++) {
 		int err;
 
-		if (i % GROUP == 0 && i + GROUP <= count &&
-		    !group_has_more(entries + i, &pattern)) {
+		if (i % GROUP == 0 && i + GROUP <= count && !group_has_more(entries + i, at)) {
 			i += GROUP - 1;
 			continue;
 		}
-		if (!(entries[i] & DESC_VALID) || entry_is_ram(entries[i], &pattern))
+		if (!entry_is_more(entries[i], at))
 			continue;
-		err = decode_entry(decoder, level, leaves, entries[i], i,
-				   ipa + ((uint64_t)i << shift));
+		err = decode_entry(decoder, level, entries[i], i, ipa + ((uint64_t)i << at->shift));
 		if (err)
 			return err;
 	}

@@ -145,8 +145,21 @@ struct ncg_s2_totals {
 	uint64_t reserved; /* valid bit set, but an encoding that faults */
 };
 
+/*
+ * What an entry of one level covers and how RAM looks there, so that no page has to
+ * find out again.
+ */
+struct ncg_s2_level {
+	unsigned int shift; /* as ncg_s2_entry_shift() */
+	bool leaves;	    /* there are such, whatever type */
+	/* Normal Write-Back: of the lowest byte, the bits of ram_mask are one of ram[]. */
+	uint8_t ram_mask;
+	uint8_t ram[2];
+};
+
 struct ncg_s2_decoder {
 	struct ncg_s2_geometry geometry;
+	struct ncg_s2_level levels[NCG_S2_LEVELS]; /* from start_level on */
 	struct ncg_s2_sink sink;
 	struct ncg_s2_totals totals; /* for the caller to read, at any time */
 	struct ncg_s2_range pending; /* still growing; no leaves: none */

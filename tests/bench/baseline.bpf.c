@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a decision of ncgate's is held against: a program at the same hook that does
- * nothing, and one that goes through rules one by one. The second is as simple as such
- * a thing can be: it matches vendor and device alone and reports nothing. Their maps go
+ * What ncgate's programs are held against. A decision: a program at the same hook that
+ * does nothing, and one that goes through rules one by one. The second is as simple as
+ * such a thing can be: it matches vendor and device alone and reports nothing. A stage-2
+ * map that is observed: a program at the same function that does nothing. Their maps go
  * with them.
  */
 #include "vmlinux.h"
@@ -47,4 +48,10 @@ int BPF_PROG(linear, struct pci_dev *pdev, unsigned int index, struct vm_area_st
 
 	bpf_loop(rule_count, scan_one, &scan, 0);
 	return scan.answer;
+}
+
+SEC("fexit/kvm_pgtable_stage2_map")
+int BPF_PROG(empty_map)
+{
+	return 0;
 }

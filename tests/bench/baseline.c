@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * baseline empty|linear RULES: attaches one of baseline.bpf.c's programs to the hook,
- * with that many rules of which the last one fits the tests' ivshmem, and says
- * `attached`. On SIGTERM it prints what the kernel's statistics say of the program,
- * as JSON, and ends; nothing of it stays.
+ * baseline empty|linear|empty_map RULES: attaches one of baseline.bpf.c's programs, with
+ * that many rules of which the last one fits the tests' ivshmem, and says `attached`. On
+ * SIGTERM it prints what the kernel's statistics say of the program, as JSON, and ends;
+ * nothing of it stays.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,29 +32,34 @@ int main(int argc, char **argv)
 {
 	unsigned int count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	struct bpf_prog_info info = { 0 };
+	struct bpf_program *program, *each;
 	struct baseline_bpf *baseline;
 	__u32 size = sizeof(info);
-	struct bpf_program *program;
 	sigset_t signals;
 	int signal, r;
 
-	if (!count || count > BASELINE_RULES_MAX ||
-	    (strcmp(argv[1], "empty") && strcmp(argv[1], "linear"))) {
-		fputs("usage: baseline empty|linear RULES\n", stderr);
+	if (!count || count > BASELINE_RULES_MAX) {
+		fputs("usage: baseline empty|linear|empty_map RULES\n", stderr);
 		return 2;
 	}
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
-	baseline = baseline_bpf__open_and_load();
-	if (!baseline) {
+	baseline = baseline_bpf__open();
+	program = baseline ? bpf_object__find_program_by_name(baseline->obj, argv[1]) : NULL;
+	if (!program) {
+		fprintf(stderr, "baseline: no program '%s'\n", argv[1]);
+		return 2;
+	}
+	bpf_object__for_each_program(each, baseline->obj)
+		bpf_program__set_autoload(each, each == program);
+	if (baseline_bpf__load(baseline)) {
 		perror("baseline: cannot be loaded");
 		return 1;
 	}
 	fill(baseline->bss->rules, count);
 	baseline->bss->rule_count = count;
-	program = bpf_object__find_program_by_name(baseline->obj, argv[1]);
 	if (!bpf_program__attach(program)) {
 		perror("baseline: cannot be attached");
 		return 1;

@@ -97,10 +97,13 @@ struct options {
 	uint64_t touch_pages, touch_stride;
 	uint64_t store_offset;
 	uint64_t accesses;
+	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
+	bool time;
+	bool split;
 	bool gicv2;
 	char **exec;		/* NULL: run a guest */
 };
@@ -157,6 +160,30 @@ static void *reserve(uint64_t size, uint64_t align)
 		die(EXIT_SETUP, "mmap of %" PRIu64 " bytes: errno=%d (%s)",
 		    size, errno, strerror(errno));
 	return (char *)round_up((uintptr_t)space, align);
+}
+
+/*
+ * Puts the same `size` bytes, over and over, behind all RAM that the guest only
+ * touches: a guest's tables can then be as large as one likes. This process has
+ * it all mapped from the start, so that a fault of the guest is a stage-2 map
+ * and no more.
+ */
+static void alias(char *ram, uint64_t ram_size, uint64_t size)
+{
+	int file = must(memfd_create("ram", MFD_CLOEXEC), "memfd_create");
+	uint64_t at, part;
+
+	must(ftruncate(file, size), "ftruncate of guest RAM");
+	for (at = OFF_TOUCH; at < ram_size; at += part) {
+		part = size < ram_size - at ? size : ram_size - at;
+		if (mmap(ram + at, part, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, file, 0) == MAP_FAILED)
+			die(EXIT_SETUP, "mmap of guest RAM once more: errno=%d (%s)",
+			    errno, strerror(errno));
+	}
+	must(madvise(ram + OFF_TOUCH, ram_size - OFF_TOUCH, MADV_POPULATE_WRITE),
+	     "MADV_POPULATE_WRITE of guest RAM");
+	close(file);
 }
 
 /* --- VFIO ------------------------------------------------------------- */
@@ -372,11 +399,12 @@ static char *map_ram(const struct options *opt)
 	return ram;
 }
 
-static void vm_add_memory(int vm, unsigned int slot, void *memory,
-			  uint64_t ipa, uint64_t size)
+static void vm_set_memory(int vm, unsigned int slot, void *memory,
+			  uint64_t ipa, uint64_t size, uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = ipa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)memory,
@@ -386,6 +414,27 @@ static void vm_add_memory(int vm, unsigned int slot, void *memory,
 		die(EXIT_SETUP, "KVM_SET_USER_MEMORY_REGION 0x%" PRIx64 "+0x%"
 		    PRIx64 ": errno=%d (%s)", ipa, size, errno,
 		    strerror(errno));
+}
+
+static void vm_add_memory(int vm, unsigned int slot, void *memory,
+			  uint64_t ipa, uint64_t size)
+{
+	vm_set_memory(vm, slot, memory, ipa, size, 0);
+}
+
+/*
+ * Has KVM split what it maps in blocks once a slot's dirty pages are logged, which
+ * makes leaves without a fault for each. Before the VM has memory.
+ */
+static void vm_prepare_split(int vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE,
+		.args = { BLOCK },
+	};
+
+	must(ioctl(vm, KVM_ENABLE_CAP, &cap),
+	     "KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE");
 }
 
 static void vcpu_set(int vcpu, uint64_t id, uint64_t value)
@@ -478,11 +527,11 @@ static void say(const char *line)
 	fflush(stdout);
 }
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
@@ -496,7 +545,7 @@ static const struct bar *bar_at(const struct options *opt, uint64_t ipa)
 }
 
 /* Runs the guest until it has switched off or was asked to end. */
-static int vcpu_run(int vcpu, const struct options *opt)
+static int vcpu_run(int vm, int vcpu, void *ram, const struct options *opt)
 {
 	uint64_t value, far = 0, elr = 0, begin = 0;
 	const struct bar *bar;
@@ -530,16 +579,21 @@ static int vcpu_run(int vcpu, const struct options *opt)
 				    "{\"result\":\"ok\"}");
 			break;
 		case REPORT_HOLDING:
+			if (opt->split)
+				vm_set_memory(vm, 0, ram, opt->ram_ipa,
+					      opt->ram_size,
+					      KVM_MEM_LOG_DIRTY_PAGES);
 			say("holding");
 			break;
 		case REPORT_OFF:
 			return status;
 		case REPORT_BEGIN:
-			begin = now_ns();
+			begin = now_ns(CLOCK_MONOTONIC);
 			break;
 		case REPORT_END:
 			printf("{\"accesses\":%" PRIu64 ",\"ns\":%" PRIu64
-			       "}\n", opt->accesses, now_ns() - begin);
+			       "}\n", opt->accesses,
+			       now_ns(CLOCK_MONOTONIC) - begin);
 			break;
 		case REPORT_FAR:
 			far = value;
@@ -569,6 +623,8 @@ static const char usage[] =
 "  --accesses N        make N stores to the first BAR and say how long they\n"
 "                      took: {\"accesses\":N,\"ns\":N} before the result\n"
 "  --ram-mib N         guest RAM (16)\n"
+"  --alias N           behind all RAM but its first 2 MiB: the same N MiB, again\n"
+"                      and again, all of it mapped before the guest runs\n"
 "  --ram-ipa ADDR      where, guest-physical (0x40000000)\n"
 "  --backing page|thp|KIB  what RAM is made of: single pages, what huge pages\n"
 "                      the host gives, or pages of so many KiB of hugetlb's pool\n"
@@ -580,6 +636,10 @@ static const char usage[] =
 "  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
+"  --time              say what processor time the guest's run took, in the end:\n"
+"                      {\"run_ns\":N}\n"
+"  --split             once the guest holds, have KVM map its RAM in pages where\n"
+"                      it was mapped in blocks\n"
 "  --hold              spin after the result until SIGTERM\n"
 "  --exec -- PROGRAM ARG...  no guest: become PROGRAM with the first device open\n"
 "                      as descriptor 10, no BAR mapped\n"
@@ -614,18 +674,21 @@ static void parse_backing(const char *text, struct options *ret)
 
 static void parse(int argc, char **argv, struct options *ret)
 {
-	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
-	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
-	       EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
+	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
+	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
+	       REMAP, EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
 		{ "ram-mib", required_argument, NULL, RAM_MIB },
+		{ "alias", required_argument, NULL, ALIAS },
 		{ "ram-ipa", required_argument, NULL, RAM_IPA },
 		{ "backing", required_argument, NULL, BACKING },
 		{ "bar-ipa", required_argument, NULL, BAR_IPA },
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "time", no_argument, NULL, TIME },
+		{ "split", no_argument, NULL, SPLIT },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "el2", no_argument, NULL, EL2 },
 		{ "nested", no_argument, NULL, NESTED },
@@ -684,6 +747,12 @@ static void parse(int argc, char **argv, struct options *ret)
 				die(EXIT_USAGE, "--ram-mib: %d or more",
 				    MIN_RAM_MIB);
 			break;
+		case ALIAS:
+			ret->alias = number(optarg) * MIB;
+			if (!ret->alias || ret->alias % BLOCK)
+				die(EXIT_USAGE, "--alias: not a multiple of "
+				    "2 MiB");
+			break;
 		case RAM_IPA:
 			ret->ram_ipa = number(optarg);
 			if (ret->ram_ipa % BLOCK)
@@ -703,6 +772,12 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case HOLD:
 			ret->hold = true;
+			break;
+		case TIME:
+			ret->time = true;
+			break;
+		case SPLIT:
+			ret->split = true;
 			break;
 		case REMAP:
 			ret->remap = true;
@@ -785,8 +860,8 @@ int main(int argc, char **argv)
 	struct tables s2 = { .next = OFF_NESTED + 0x1000, .end = OFF_NESTED_END };
 	struct options opt;
 	struct params *params;
-	int kvm, vm, vcpu, run_size;
-	uint64_t ipa;
+	int kvm, vm, vcpu, run_size, status;
+	uint64_t ipa, begin;
 	char *ram;
 
 	parse(argc, argv, &opt);
@@ -810,6 +885,10 @@ int main(int argc, char **argv)
 		  "KVM_CREATE_VM");
 
 	ram = map_ram(&opt);
+	if (opt.alias)
+		alias(ram, opt.ram_size, opt.alias);
+	if (opt.split)
+		vm_prepare_split(vm);
 	vm_add_memory(vm, 0, ram, opt.ram_ipa, opt.ram_size);
 
 	memcpy(ram + OFF_CODE, guest_start, guest_end - guest_start);
@@ -865,5 +944,10 @@ int main(int argc, char **argv)
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,
 		    strerror(errno));
-	return vcpu_run(vcpu, &opt);
+	begin = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	status = vcpu_run(vm, vcpu, ram, &opt);
+	if (opt.time)
+		printf("{\"run_ns\":%" PRIu64 "}\n",
+		       now_ns(CLOCK_PROCESS_CPUTIME_ID) - begin);
+	return status;
 }
