@@ -214,7 +214,7 @@ static const struct ncg_family_desc families[] = {
 	},
 	[NCG_MF_WALK_SECONDS_TOTAL] = {
 		"ncgate_walk_seconds_total", NCG_FAMILY_COUNTER,
-		"Time spent walking stage-2 tables.",
+		"Processor time spent walking stage-2 tables.",
 		{ NULL },
 	},
 	[NCG_MF_WALK_ENTRIES_TOTAL] = {

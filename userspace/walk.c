@@ -53,12 +53,23 @@ struct ncg_walk {
 	struct ncg_walk_stats stats;
 };
 
-static __u64 now_ns(void)
+static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static __u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What work costs: without the time in which others have the CPU. */
+static __u64 spent_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* ------------------------------------------------------------------ programs */
@@ -263,9 +274,11 @@ static struct known take_over(struct known *old, size_t old_count, const struct 
 	return taken;
 }
 
+/* Reads the list of VMs, paid for. */
 static int list(struct ncg_walk *walk)
 {
 	ncg_autofree struct ncg_vm *vms = NULL;
+	__u64 begin = spent_ns();
 	ssize_t count = read_list(walk, &vms);
 	struct known *known;
 
@@ -285,6 +298,7 @@ static int list(struct ncg_walk *walk)
 	walk->known_count = count;
 	walk->turn = NULL;
 	walk->listed_at = now_ns();
+	ncg_budget_spend(&walk->budget, spent_ns() - begin);
 	return 0;
 }
 
@@ -294,10 +308,10 @@ static int list(struct ncg_walk *walk)
 static int piece(struct ncg_walk *walk, struct ncg_scan *scan, __u64 *cost)
 {
 	__u64 entries = scan->decoder.totals.entries, errors = scan->errors;
-	__u64 begin = now_ns(), spent;
+	__u64 begin = spent_ns(), spent;
 	int r = ncg_scan_step(scan, &walk->copier);
 
-	spent = now_ns() - begin;
+	spent = spent_ns() - begin;
 	*cost += spent;
 	ncg_budget_spend(&walk->budget, spent);
 	walk->stats.nanoseconds += spent;
@@ -505,7 +519,6 @@ int ncg_walk_refresh(struct ncg_walk *walk)
 	__s64 keep = ncg_budget_left(&walk->budget, begin) / 2;
 	int r = list(walk);
 
-	ncg_budget_spend(&walk->budget, now_ns() - begin);
 	for (size_t i = 0; i < walk->known_count && !r; i++) {
 		struct known *k = &walk->known[i];
 
@@ -533,10 +546,8 @@ __u64 ncg_walk_background(struct ncg_walk *walk)
 
 	if (wait)
 		return wait;
-	if (now - walk->listed_at >= LIST_EVERY_NS) {
+	if (now - walk->listed_at >= LIST_EVERY_NS)
 		r = list(walk);
-		ncg_budget_spend(&walk->budget, now_ns() - now);
-	}
 	k = r ? NULL : pick(walk, now > WHOLE_EVERY_NS ? now - WHOLE_EVERY_NS : 1, INT64_MAX);
 	if (k)
 		r = advance(walk, k);

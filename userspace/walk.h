@@ -43,10 +43,10 @@ struct ncg_walk_vm {
 /* What all walks so far amounted to. */
 struct ncg_walk_stats {
 	__u64 errors;	   /* table pages that could not be had */
-	__u64 nanoseconds; /* of CLOCK_MONOTONIC */
+	__u64 nanoseconds; /* of processor time */
 	__u64 entries;	   /* table entries looked at */
 	__u64 pieces;
-	__u64 longest_ns; /* the longest piece */
+	__u64 longest_ns; /* the longest piece, likewise */
 };
 
 /*

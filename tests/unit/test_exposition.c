@@ -141,7 +141,7 @@ static void numbers(void **state)
 		{ -INFINITY, "-Inf" },
 	};
 	static const char head[] =
-		"# HELP ncgate_walk_seconds_total Time spent walking stage-2 tables.\n"
+		"# HELP ncgate_walk_seconds_total Processor time spent walking stage-2 tables.\n"
 		"# TYPE ncgate_walk_seconds_total counter\n";
 	char want[512];
 	size_t i;

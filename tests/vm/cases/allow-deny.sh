@@ -30,6 +30,7 @@ equal "$(echo "$seen" | memory_types $bochs 0)" '["device_nGnRE"]' "denied devic
 saw "the policy allows" "$(result allowed)" "$(oracle $ivshmem | memory_types $ivshmem 2)"
 saw "the policy denies" "$(result denied)" "$(echo "$seen" | memory_types $bochs 0)"
 
+walked "$allowed_pid" "$guest_pid"
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 1 "grade"
 equal "$(sample 'ncgate_kernel_change{change="hook"}')" 1 "what the kernel has of the change"

@@ -32,6 +32,7 @@ run() {
 }
 
 # devices: the daemon's picture; what is bound, what is named, and what is only there.
+walked "$alpha_pid" "$guest_pid"
 run 0 ncgate devices
 grep -Eq "^$ivshmem +1af4:1110 .* vfio-pci +2 +16.0 MiB +yes +allow +$work/policy.conf:3 +normal_nc \(" "$work/out" ||
 	fail "devices does not show the allowed card: $(cat "$work/out")"

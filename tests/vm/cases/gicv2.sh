@@ -18,6 +18,7 @@ equal "$(memory_types $ivshmem 2 < "$work/seen")" "[\"$unasked\"]" "the device"
 gicv=$(jq -c '[.tables[].leaves[] | select(.pa == 134479872) | .memtype] | unique' "$work/seen")
 equal "$gicv" '["device_nGnRE"]' "the virtual CPU interface"
 saw "GICv2 virtual CPU interface" "$gicv"
+walked "$guest_pid"
 ncgate guests --json | jq -e '.guests[0].other[] | select(.phys == "8040000")
 	| .type == "device_nGnRE"' || fail "ncgate does not show the virtual CPU interface"
 end "$guest_pid"

@@ -39,6 +39,7 @@ guest b --device $new --bar 2 --store aligned
 equal "$(result b)" ok "a new device, allowed"
 equal "$(grep -c trapped "$work/b.json")" 0 "trapped, allowed"
 equal "$(oracle $new | memory_types $new 2)" '["normal_nc"]' "a new device, by the oracle"
+walked "$guest_pid"
 equal "$(shown)" '["allow","normal_nc"]' "what ncgate devices says of it in use"
 end "$guest_pid"
 

@@ -73,6 +73,7 @@ wait_for 30 audit_has '.type == "mismatch_over" and .mismatch == "stale" and .gu
 guest denied --device $ivshmem --bar 2 --store aligned
 equal "$(result denied)" ok "the denied device's guest"
 denied_id=$(id $guest_pid)
+walked "$guest_pid"
 metrics
 equal "$(sample 'ncgate_mismatches{mismatch="stale"}')" 0 "stale after its guest ended"
 equal "$(sample ncgate_guests_difference)" 1 "guests that were never seen to begin"

@@ -18,6 +18,7 @@ end "$guest_pid"
 guest a --device $bochs --bar 0 --store aligned
 equal "$(result a)" ok "a guest under ncgated without trampolines"
 equal "$(oracle $bochs | memory_types $bochs 0)" "[\"$unasked\"]" "by the oracle"
+walked "$guest_pid"
 metrics
 equal "$(sample ncgate_guests)" 1 "guests"
 grep -q "^ncgate_device_stage2_bytes{.*device=\"$bochs\",bar=\"0\",type=\"$unasked\"}" \

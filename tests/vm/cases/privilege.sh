@@ -21,6 +21,7 @@ daemon_pid=$!
 pids="$pids $daemon_pid"
 wait_for 40 answers
 guest a --device $ivshmem --bar 2 --store aligned
+walked "$guest_pid"
 equal "$(ncgate guests --json | jq -c '[.guests[].devices[].type]')" '["device_nGnRE"]' \
 	"what the walk shows with the unit's capabilities"
 equal "$(ncgate status --json | jq -r .grade)" hook "grade with the unit's capabilities"

@@ -55,6 +55,7 @@ shown() { # shown PID: device, BAR, type and bytes as ncgate has them
 	ncgate guests --json | jq -r --argjson p "$1" '.guests[] | select(.pid == $p)
 		| .devices[] | "\(.device) \(.bar) \(.type) \(.bytes)"' | sort
 }
+walked "$both" "$third"
 equal "$(shown "$both")" "${vf[0]} 0 device_nGnRE $(size "${vf[0]}")
 ${vf[1]} 0 normal_nc $(size "${vf[1]}")" "what the first guest has of its functions"
 equal "$(shown "$third")" "${vf[2]} 0 device_nGnRE $(size "${vf[2]}")" "what the other guest has"

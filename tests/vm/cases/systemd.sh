@@ -4,7 +4,7 @@
 # reloads, is restarted when it is killed, and ends. Without the unit the same VMM gets
 # what its policy denies.
 # kernels: 6.12
-# limit: 180
+# limit: 600
 passthrough $bochs
 root=$work/root
 mkdir -p $root
@@ -70,16 +70,16 @@ END
 ln -s ../vmm.service $root/etc/systemd/system/multi-user.target.wants/vmm.service
 
 boot
-wait_for 60 vmm_has_run
+wait_for 150 vmm_has_run
 has $root/var/vmm.json '"ok"'
 power_off
 rm $root/var/vmm.json
 
 ln -s ../ncgated.service $root/etc/systemd/system/basic.target.wants/ncgated.service
 boot
-wait_for 60 vmm_has_run
+wait_for 150 vmm_has_run
 has $root/var/vmm.json '"kvm-error"'
-wait_for 30 shows vmm.service ActiveState active
+wait_for 60 shows vmm.service ActiveState active
 equal "$(state ncgated.service ActiveState)" active "the unit"
 [ "$(state ncgated.service ActiveEnterTimestampMonotonic)" -lt \
 	"$(state vmm.service ExecMainStartTimestampMonotonic)" ] || fail "the VMM was started first"

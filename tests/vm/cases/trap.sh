@@ -23,6 +23,7 @@ equal "$(grep trapped "$work/a.json")" '{"trapped":"'$bochs'","bar":0,"errno":1}
 oracle $ivshmem > "$work/seen"
 equal "$(memory_types $ivshmem 2 < "$work/seen")" '["normal_nc"]' "allowed device, by the oracle"
 equal "$(memory_types $bochs 0 < "$work/seen")" '[]' "denied device, by the oracle"
+walked "$guest_pid"
 ncgate devices --json > "$work/devices"
 jq -e '.devices[] | select(.device == "'$ivshmem'") | .bars[] | select(.bar == 2)
 	| .guests[0].type == "normal_nc"' "$work/devices" || fail "the allowed BAR is not shown"

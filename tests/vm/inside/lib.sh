@@ -144,6 +144,15 @@ end() { # end PID
 
 metrics() { busybox wget -q -O - "$url/metrics" > "$work/metrics"; }
 
+# walked PID...: has the daemon walk these guests now, whatever its share of a CPU allows:
+# what it shows of them next is what they have.
+walked() {
+	local pid
+	for pid; do
+		ncgate walk "$pid" > /dev/null || fail "guest $pid cannot be walked"
+	done
+}
+
 # sample 'NAME{LABELS}': the value of one series of the last scrape, or nothing.
 sample() {
 	awk -v want="$1" '{ v = $NF; sub(/ [^ ]*$/, ""); if ($0 == want) print v }' "$work/metrics"
