@@ -70,10 +70,11 @@ help:
 	@echo 'make install         install them (DESTDIR=, PREFIX=)'
 	@echo 'make demo            the main job on an emulated arm64 host'
 	@echo 'make check           all tests'
+	@echo 'make check-long      storms, thousands of guests and chance, in full (30 minutes)'
 	@echo 'make check-kernel    the patches, DKMS and the kernel with the whole series'
 	@echo 'make kernel          BASE=v6.8 SRC=path: a series and its options into your kernel tree'
 	@echo 'make check-unit      the tests that need no emulated host'
-	@echo 'make check-vm        KERNEL=6.12|6.12-16k|6.12-64k|7.3|6.1|6.1-series|series CPU=max GIC=3 CASES='
+	@echo 'make check-vm        KERNEL=6.12|6.12-16k|6.12-64k|7.3|6.1|6.1-series|series CPU=max GIC=3 CASES= SEED='
 	@echo 'make deb-dkms        build/ncgate-dkms_VERSION_all.deb'
 	@echo 'make bench           CASE=programs|trap|B1|B2|B3|B5: what ncgate costs, in counted instructions'
 	@echo 'make fuzz            FUZZ_SECONDS=60 for each fuzzer'
@@ -138,7 +139,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/ncgate-policy.conf.5
 	[ -e $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf ] || \
 		install -D -m 644 policy.conf $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.conf
-	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf
+	install -D -m 644 -t $(DESTDIR)$(DATADIR) hazards.conf docs/audit.schema.json
 	install -D -m 644 packaging/completions/ncgate.bash $(DESTDIR)$(BASHCOMPDIR)/ncgate
 	install -D -m 644 -t $(DESTDIR)$(ZSHCOMPDIR) packaging/completions/_ncgate
 	install -D -m 644 -t $(DESTDIR)$(FISHCOMPDIR) packaging/completions/ncgate.fish

@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define NCG_LAYOUT 2
+#define NCG_LAYOUT 3
 
 #define NCG_PATH_LEN 64 /* policy file names in events, NUL included */
 #define NCG_COMM_LEN 16 /* TASK_COMM_LEN */
@@ -335,6 +335,7 @@ struct ncg_use {
 	__u64 first_ns[NCG_MT_NR]; /* CLOCK_BOOTTIME of the first map */
 	__u64 maps[NCG_MT_NR];
 	__u64 bytes[NCG_MT_NR]; /* of all maps; what is mapped again counts again */
+	struct ncg_task task; /* that mapped a type first; of several any */
 };
 
 /*

@@ -60,8 +60,11 @@ static __always_inline void use_report(struct ncg_event_stage2 *map)
 		return;
 
 	first = !(__sync_fetch_and_or(&use->types, bit) & bit);
-	if (first)
+	if (first) {
 		use->first_ns[memtype] = bpf_ktime_get_boot_ns();
+		/* Who it is, for when all that told it is lost. */
+		fill_task(&use->task);
+	}
 	last = __sync_lock_test_and_set(&use->last, memtype + 1);
 	/* Another CPU may have mapped the same meanwhile. */
 	if (last && last != memtype + 1)

@@ -9,13 +9,13 @@ CASES ?=
 
 ENTER := tests/toolroot/enter
 
-.PHONY: demo check check-kernel check-unit check-vm bench fuzz arm64
+.PHONY: demo check check-long check-kernel check-unit check-vm bench fuzz arm64
 
 ifneq ($(NCG_IN_TOOLROOT),1)
 
-demo check check-kernel check-unit check-vm bench fuzz arm64:
+demo check check-long check-kernel check-unit check-vm bench fuzz arm64:
 	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
-		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' CASE='$(CASE)' PARTS='$(PARTS)'
+		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SEED='$(SEED)' CASE='$(CASE)' PARTS='$(PARTS)'
 
 else
 
@@ -31,10 +31,12 @@ arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached
 		baseline bench-walk stage2_test) \
 	$(OUT)/guest/initrd
 
+$(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h
+
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $(filter %.c,$^) -o $@
 
 $(OUT)/bin/stage2_test: tests/vm/stage2_test.c tests/fuzz/fuzz_stage2.c tests/fuzz/fuzz.h \
 		$(OUT)/libncg.a
@@ -122,17 +124,20 @@ native-tests: $(NATIVE_TESTS) $(OUT)/bin/ncgate
 check-unit:
 	@$(MAKE) -s VMLINUX_BTF=$(ARM64_BTF) native-tests
 	@NCG_BPF_DIR=$(OUT)/tests tests/run-native $(NATIVE_TESTS) tests/vm/test_oracle.py \
-		tests/unit/test_completions.py
+		tests/unit/test_completions.py tests/unit/test_audit_schema.py
 
 fuzz:
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
 
 check-vm: arm64
 	@tests/vm/run --kernel $(KERNEL) --cpu $(CPU) --gic $(GIC) \
-		$(if $(filter no,$(HOOK)),--no-hook) $(CASES)
+		$(if $(filter no,$(HOOK)),--no-hook) $(if $(SEED),--seed $(SEED)) $(CASES)
 
 check: arm64
 	@tests/check $(PARTS)
+
+check-long: arm64
+	@tests/check $(or $(PARTS),--long)
 
 check-kernel: arm64
 	@tests/check $(or $(PARTS),--kernel)

@@ -334,30 +334,91 @@ void ncg_audit_place(const struct ncg_audit *audit, struct ncg_audit_place *ret_
 	*ret_place = (struct ncg_audit_place){ .file = inode, .offset = offset };
 }
 
-int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place *place,
-		    void (*found)(void *arg, const json_t *record), void *arg)
+/* Who is told of records. */
+struct listener {
+	void (*found)(void *arg, const json_t *record);
+	void *arg;
+};
+
+static int read_records(FILE *file, __u64 offset, const struct listener *listener)
 {
-	ncg_autofclose FILE *file = fopen(audit->path, "re");
 	ncg_autofree char *line = NULL;
 	size_t room = 0;
-	struct stat st;
 	ssize_t size;
 
-	if (!file || fstat(fileno(file), &st))
-		return ncg_log_error(-errno, "the audit log %s cannot be read", audit->path);
-	if (!S_ISREG(st.st_mode) || st.st_ino != place->file ||
-	    fseeko(file, place->offset, SEEK_SET))
-		return 0;
+	if (fseeko(file, offset, SEEK_SET))
+		return -errno;
 	while ((size = getline(&line, &room, file)) > 0) {
 		/* What is cut is no record, and what it told is not in the trail. */
 		json_t *record = json_loadb(line, size, 0, NULL);
 
 		if (record)
-			found(arg, record);
+			listener->found(listener->arg, record);
 		json_decref(record);
 	}
-	return ferror(file) ? ncg_log_error(-EIO, "the audit log %s cannot be read", audit->path) :
-			      0;
+	return ferror(file) ? -EIO : 0;
+}
+
+static bool is_file(FILE *file, __u64 inode)
+{
+	struct stat st;
+
+	return !fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_ino == inode;
+}
+
+/*
+ * From the place to the end of what was put aside. Returns 1, 0 when the place is in none
+ * of these files, or -errno.
+ */
+static int read_aside(const char *path, const struct ncg_audit_place *place,
+		      const struct listener *listener)
+{
+	ncg_autofree char *folder = NULL, *base = NULL;
+	bool found = false;
+	char **names;
+	size_t count;
+	int r = ncg_audit_file_split(path, &folder, &base);
+
+	if (!r)
+		r = ncg_audit_file_list(folder, base, &names, &count);
+	if (r)
+		return r;
+	for (size_t i = 0; i < count && !r; i++) {
+		ncg_autofclose FILE *file = NULL;
+		ncg_autofree char *aside = NULL;
+
+		if (asprintf(&aside, "%s/%s", folder, names[i]) < 0)
+			aside = NULL;
+		else
+			file = fopen(aside, "re");
+		if (!file)
+			r = aside ? -errno : -ENOMEM;
+		else if (found)
+			r = read_records(file, 0, listener);
+		else if (is_file(file, place->file)) {
+			found = true;
+			r = read_records(file, place->offset, listener);
+		}
+	}
+	ncg_audit_file_free_names(names, count);
+	return r ? r : found;
+}
+
+int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place *place,
+		    void (*found)(void *arg, const json_t *record), void *arg)
+{
+	const struct listener listener = { .found = found, .arg = arg };
+	ncg_autofclose FILE *file = fopen(audit->path, "re");
+	int r = file ? 0 : -errno;
+
+	if (!r && is_file(file, place->file)) {
+		r = read_records(file, place->offset, &listener);
+	} else if (!r && place->file) {
+		r = read_aside(audit->path, place, &listener);
+		if (r > 0)
+			r = read_records(file, 0, &listener);
+	}
+	return r ? ncg_log_error(r, "the audit log %s cannot be read", audit->path) : 0;
 }
 
 /* ----------------------------------------------------------------------- counts */

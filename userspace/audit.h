@@ -61,9 +61,8 @@ struct ncg_audit_place {
 void ncg_audit_place(const struct ncg_audit *audit, struct ncg_audit_place *ret_place);
 
 /*
- * Calls found() with each record behind a place; with none where the place is not in
- * the file of now, because that was put aside. Records are borrowed. Returns 0 or
- * -errno, logged.
+ * Calls found() with each record behind a place, also where its file was put aside; with
+ * none where that file is gone. Records are borrowed. Returns 0 or -errno, logged.
  */
 int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place *place,
 		    void (*found)(void *arg, const json_t *record), void *arg);

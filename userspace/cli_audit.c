@@ -215,15 +215,48 @@ static void print_new(const struct query *query, FILE *file)
 	fflush(stdout);
 }
 
-/* The file at the path when it is another one than `file`; NULL while it is not. */
-static FILE *open_other(const char *path, FILE *file)
+/* The place of the file among those that were put aside; count where it is none of them. */
+static size_t find_aside(const char *folder, char *const *names, size_t count, FILE *file)
 {
-	struct stat st, st_open;
+	size_t i;
 
-	if (stat(path, &st) || fstat(fileno(file), &st_open) ||
-	    (st.st_dev == st_open.st_dev && st.st_ino == st_open.st_ino))
+	for (i = 0; i < count; i++) {
+		ncg_autofree char *path = NULL;
+		struct stat st, st_open;
+
+		if (asprintf(&path, "%s/%s", folder, names[i]) < 0) {
+			path = NULL;
+			continue;
+		}
+		if (!stat(path, &st) && !fstat(fileno(file), &st_open) &&
+		    st.st_dev == st_open.st_dev && st.st_ino == st_open.st_ino)
+			break;
+	}
+	return i;
+}
+
+/*
+ * The file that follows `file`; NULL while that is the one at the path. Of several that
+ * were put aside meanwhile each has its turn.
+ */
+static FILE *open_next(const char *path, const char *folder, const char *base, FILE *file)
+{
+	/* Before the list is made: what is put aside after that is not in it. */
+	ncg_autofclose FILE *last = fopen(path, "re");
+	ncg_autofree char *next = NULL;
+	struct stat st, st_open;
+	char **names;
+	size_t count, own;
+
+	if (!last || fstat(fileno(last), &st) || fstat(fileno(file), &st_open) ||
+	    (st.st_dev == st_open.st_dev && st.st_ino == st_open.st_ino) ||
+	    ncg_audit_file_list(folder, base, &names, &count))
 		return NULL;
-	return fopen(path, "re");
+	own = find_aside(folder, names, count, file);
+	if (own + 1 < count && asprintf(&next, "%s/%s", folder, names[own + 1]) < 0)
+		next = NULL;
+	ncg_audit_file_free_names(names, count);
+	return next ? fopen(next, "re") : ncg_take_ptr(last);
 }
 
 /*
@@ -242,13 +275,13 @@ static int follow(const struct query *query, FILE *file)
 		inotify_add_watch(notify, folder, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
 	while (!r && !ferror(stdout)) {
 		char events[4096];
-		FILE *other = open_other(path, file);
+		FILE *next = open_next(path, folder, base, file);
 
 		/* Also of one that was put aside: it is not written again. */
 		print_new(query, file);
-		if (other) {
+		if (next) {
 			fclose(file);
-			file = other;
+			file = next;
 			continue;
 		}
 		if (poll(&wait, 1, LOOK_MS) < 0 && errno != EINTR)

@@ -102,10 +102,9 @@ static json_t *vm_guest_json(struct ncg_events *events, __u64 vm, const struct n
 	return ncg_record_guest(&who);
 }
 
-static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci)
+static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci, __u64 boot_ns)
 {
-	return ncg_record_pci(pci, ncg_devices_find(ncg_inventory_devices(events->inventory),
-						    pci->domain, pci->bus, pci->devfn));
+	return ncg_record_pci(pci, ncg_inventory_find(events->inventory, pci, boot_ns));
 }
 
 /* ------------------------------------------------------------ records of events */
@@ -116,7 +115,7 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "device", pci_json(events, &e->pci));
+	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
 	ncg_json_put_decision(f, d);
@@ -133,7 +132,7 @@ static json_t *bar_mmap_fields(struct ncg_events *events, const struct ncg_event
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "device", pci_json(events, &e->pci));
+	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
 	json_object_set_new(f, "granted", json_boolean(e->granted));
@@ -167,7 +166,10 @@ static json_t *vm_begin_fields(struct ncg_events *events, const struct ncg_event
 			 (json_int_t)e->vm);
 }
 
-/* Who ends a VM may be anybody who has its last descriptor; whose it was is noted. */
+/*
+ * Who ends a VM may be anybody who has its last descriptor; whose it was is noted, or the
+ * one who mapped knows.
+ */
 static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_vm *e)
 {
 	ncg_autofree struct ncg_ledger_use *uses = NULL;
@@ -175,9 +177,12 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 	json_t *f = json_object(), *mapped = json_array();
 	struct ncg_vm_note note = {};
 	char began[NCG_AUDIT_TIME_LEN];
+	struct ncg_task mapper;
 
 	if (ncg_ledger_vm(events->ledger, e->vm, &note) && note.task.pid)
 		json_object_set_new(f, "guest", ncg_record_guest(&note));
+	else if (ncg_ledger_mapper(uses, count, e->vm, &mapper))
+		json_object_set_new(f, "guest", guest_json(events, &mapper));
 	else
 		json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "vm", json_integer(e->vm));
@@ -196,7 +201,7 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
 {
 	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(events, &m->task), "device",
-			 pci_json(events, &m->pci), "offset", (json_int_t)m->offset, "length",
+			 pci_json(events, &m->pci, 0), "offset", (json_int_t)m->offset, "length",
 			 (json_int_t)m->length, "granted", (int)m->granted);
 }
 
@@ -350,22 +355,29 @@ static void write_sequence(const struct ncg_events *events, __u32 key, __u64 val
 		ncg_log_error(-errno, "the position in the event stream cannot be noted");
 }
 
-/*
- * Makes durable what a batch wrote, and only then notes it as dealt with. While
- * records are being lost the position stays, so that a daemon that comes after this
- * one sees them missing.
- */
-static void note_done(struct ncg_events *events)
+static void note_place(const struct ncg_events *events)
 {
 	struct ncg_audit_place place;
 
+	ncg_audit_place(events->audit, &place);
+	write_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, place.offset);
+	write_sequence(events, NCG_SEQUENCE_TRAIL, place.file);
+}
+
+/*
+ * Makes durable what a batch wrote, and only then notes it as dealt with. While
+ * records are being lost the position stays, so that a daemon that comes after this
+ * one sees them missing. While numbers are missing that may still come, the place stays:
+ * behind it is which of the later ones are in the trail.
+ */
+static void note_done(struct ncg_events *events)
+{
 	if (!ncg_audit_sync(events->audit) || ncg_audit_failing(events->audit))
 		return;
 	write_sequence(events, NCG_SEQUENCE_DRAINED, ncg_gaps_done(&events->gaps));
 	write_sequence(events, NCG_SEQUENCE_DRAINED_NS, events->gaps.time);
-	ncg_audit_place(events->audit, &place);
-	write_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, place.offset);
-	write_sequence(events, NCG_SEQUENCE_TRAIL, place.file);
+	if (!events->gaps.count)
+		note_place(events);
 }
 
 /* Numbers from first to last are dealt with by a record of that time. */
@@ -425,7 +437,10 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 		goto fail;
 	}
 	ncg_gaps_init(&events->gaps, done, done_ns);
-	ncg_audit_since(events->audit, &place, on_written, events);
+	if (place.file)
+		ncg_audit_since(events->audit, &place, on_written, events);
+	else
+		note_place(events);
 	events->ring = ring_buffer__new(events_fd, on_event, events, NULL);
 	if (!events->ring) {
 		r = ncg_log_error(-errno, "the ring buffer cannot be read");
@@ -479,13 +494,17 @@ static int drain(struct ncg_events *events, size_t most)
 
 int ncg_events_drain(struct ncg_events *events)
 {
-	/* Each decision and each mapping is larger than a VM's beginning and end. */
-	size_t most = ring__size(ring_buffer__ring(events->ring, 0)) /
-		      sizeof(struct ncg_event_vm);
-	int r = 1;
+	__u64 drawn;
+	int r;
 
-	for (size_t done = 0; r > 0 && done < most; done += BATCH)
-		r = drain(events, BATCH);
+	if (!read_sequence(events, NCG_SEQUENCE_EVENT, &drawn))
+		return ncg_log_error(-errno, "the position in the event stream cannot be read");
+	/* Numbers up to this wait, or are lost and then never come. */
+	do {
+		r = drain(events, DRAIN_SOME);
+	} while (r > 0 && events->gaps.next <= drawn);
+	if (events->batch)
+		end_batch(events);
 	return r < 0 ? r : 0;
 }
 

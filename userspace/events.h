@@ -8,7 +8,8 @@
  * The ring buffer is pinned and keeps events while no daemon runs; the next one goes
  * on where the last stopped. The position is noted once the records are on disk; what a
  * daemon wrote after that before it was killed, the trail itself tells the next one. Only
- * where the trail's file was put aside in between is an event told twice, by its number.
+ * where somebody took the trail's file away in between is an event told twice, by its
+ * number.
  */
 #ifndef NCGATE_EVENTS_H
 #define NCGATE_EVENTS_H
@@ -32,9 +33,9 @@ void ncg_events_close(struct ncg_events *events); /* takes NULL */
 int ncg_events_fd(const struct ncg_events *events);
 
 /*
- * Deals with all events that wait, but with no more than the ring buffer holds:
- * events that come faster than they can be written must not keep the caller for good.
- * Their records are on disk when it returns. Returns 0 or -errno, logged.
+ * Deals with all events that wait at the call. Of those that come meanwhile only a few,
+ * however fast they come: who asks wants an answer. Their records are on disk when it
+ * returns. Returns 0 or -errno, logged.
  */
 int ncg_events_drain(struct ncg_events *events);
 

@@ -164,6 +164,8 @@ static json_t *add_entry(struct ncg_history *history, const json_t *record, json
 
 static void take_mapping(struct ncg_history *history, const json_t *record)
 {
+	/* What a loss hid was there before it was found. */
+	const char *first = ncg_record_string(record, "first");
 	json_t *device = json_object_get(record, "device");
 	ncg_autofree char *owner = owner_of(record);
 	ncg_autofree char *key = owner ? make_key(owner, device) : NULL;
@@ -172,7 +174,8 @@ static void take_mapping(struct ncg_history *history, const json_t *record)
 	if (!key || json_object_get(history->open, key) ||
 	    strcmp(ncg_record_string(record, "memory_type"), history->memory_type))
 		return;
-	entry = add_entry(history, record, device, ncg_record_string(record, "time"));
+	entry = add_entry(history, record, device,
+			  *first ? first : ncg_record_string(record, "time"));
 	if (entry)
 		json_object_set_new(history->open, key, entry);
 }

@@ -184,6 +184,18 @@ long ncg_ledger_uses(const struct ncg_ledger *ledger, __u64 vm, struct ncg_ledge
 	return found;
 }
 
+bool ncg_ledger_mapper(const struct ncg_ledger_use *uses, long count, __u64 vm,
+		       struct ncg_task *ret_task)
+{
+	for (long i = 0; i < count; i++) {
+		if (uses[i].key.vm != vm || !uses[i].use.task.pid)
+			continue;
+		*ret_task = uses[i].use.task;
+		return true;
+	}
+	return false;
+}
+
 /* --------------------------------------------------------------- VMs that live */
 
 long ncg_ledger_ids(const struct ncg_ledger *ledger, struct ncg_ledger_id **ret_ids)

@@ -68,6 +68,10 @@ struct ncg_ledger_use {
  */
 long ncg_ledger_uses(const struct ncg_ledger *ledger, __u64 vm, struct ncg_ledger_use **ret_uses);
 
+/* Whose a VM is, by what it mapped; false when that does not tell. */
+bool ncg_ledger_mapper(const struct ncg_ledger_use *uses, long count, __u64 vm,
+		       struct ncg_task *ret_task);
+
 /* --------------------------------------------------------------- VMs that live */
 
 struct ncg_ledger_id {

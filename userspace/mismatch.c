@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "names.h"
+#include "record.h"
 #include "verdict.h"
 
 struct ncg_mismatch_watch {
@@ -126,21 +127,33 @@ static json_t *decided_json(const struct place *place)
 			 ncg_names_grade(place->then.grade), "acts", (int)place->then.acts);
 }
 
+/* Of a process that is gone, only its number and start are left. */
+static json_t *guest_json(const struct ncg_picture_guest *guest)
+{
+	const struct ncg_guest *identity = &guest->identity;
+	struct ncg_vm_note who = {
+		.task = {
+			.pid = guest->vm->vm.pid,
+			.start_boot_ns = guest->vm->vm.start_boot_ns,
+			.uid = identity->uid,
+		},
+	};
+
+	snprintf(who.vmm, sizeof(who.vmm), "%s", identity->vmm ?: "");
+	snprintf(who.name, sizeof(who.name), "%s", identity->name ?: "");
+	snprintf(who.uuid, sizeof(who.uuid), "%s", identity->uuid ?: "");
+	snprintf(who.cgroup, sizeof(who.cgroup), "%s", identity->cgroup ?: "");
+	return ncg_record_guest(&who);
+}
+
 static json_t *fields(const struct place *place, enum ncg_mismatch mismatch, __u64 bytes)
 {
-	const struct ncg_guest *identity = &place->guest->identity;
 	const struct ncg_picture_use *use = place->use;
-	json_t *f = json_pack(
-		"{s:s, s:{s:s, s:I, s:I, s:s, s:s, s:s, s:s}, s:I}", "mismatch",
-		ncg_mismatch_name(mismatch), "guest", "id", place->guest->id, "pid",
-		(json_int_t)place->guest->vm->vm.pid, "uid", (json_int_t)identity->uid, "name",
-		identity->name ?: "", "uuid", identity->uuid ?: "", "vmm", identity->vmm ?: "",
-		"cgroup", identity->cgroup ?: "", "bytes", (json_int_t)bytes);
+	json_t *f = json_pack("{s:s, s:o, s:I}", "mismatch", ncg_mismatch_name(mismatch), "guest",
+			      guest_json(place->guest), "bytes", (json_int_t)bytes);
 
 	if (use->device)
-		json_object_set_new(f, "device",
-				    json_pack("{s:s, s:i, s:s}", "slot", use->device->address,
-					      "bar", (int)use->bar, "name", use->device->name));
+		json_object_set_new(f, "device", ncg_record_device(use->device, use->bar));
 	else
 		json_object_set_new(f, "phys", ncg_json_hex(1, use->phys));
 	ncg_json_put_decision(f, &place->now);

@@ -231,7 +231,7 @@ static json_t *vm_fields(__u64 vm, const struct ncg_vm_note *who, const char *so
 	return fields;
 }
 
-/* Who a VM is: what is noted, else what the walk saw of its process. */
+/* Who a VM is: what is noted, else what the walk saw of its process, else who mapped. */
 static bool who_is(const struct ncg_reconcile *r, const struct ncg_ledger *ledger, __u64 vm,
 		   struct ncg_vm_note *ret_who)
 {
@@ -240,9 +240,10 @@ static bool who_is(const struct ncg_reconcile *r, const struct ncg_ledger *ledge
 
 	if (ncg_ledger_vm(ledger, vm, ret_who) && ret_who->task.pid)
 		return true;
-	if (!living || !living->pid)
+	if (living && living->pid)
+		ncg_record_task(living->pid, living->start_boot_ns, &task);
+	else if (!ncg_ledger_mapper(r->uses, r->use_count, vm, &task))
 		return false;
-	ncg_record_task(living->pid, living->start_boot_ns, &task);
 	ncg_record_identify(&task, NULL, ret_who);
 	return true;
 }
@@ -262,10 +263,25 @@ static void write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *led
 		ncg_ledger_note_vm(ledger, living->vm, known ? &who : &nobody);
 }
 
+/* When a program saw it first, CLOCK_BOOTTIME; 0: none did. */
+static __u64 first_ns_of(const struct ncg_reconcile *r, const struct mapped *mapped)
+{
+	for (size_t i = 0; i < r->use_count; i++) {
+		const struct ncg_ledger_use *use = &r->uses[i];
+
+		if (!memcmp(&use->key, &mapped->key, sizeof(use->key)))
+			return use->use.types & 1ULL << mapped->memtype ?
+				       use->use.first_ns[mapped->memtype] : 0;
+	}
+	return 0;
+}
+
 static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			       struct ncg_audit *audit, const struct ncg_devices *devices,
 			       const struct mapped *mapped, const char *source)
 {
+	__u64 first_ns = first_ns_of(r, mapped);
+	char first[NCG_AUDIT_TIME_LEN];
 	struct ncg_vm_note who;
 	json_t *fields;
 
@@ -275,6 +291,11 @@ static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 			   who_is(r, ledger, mapped->key.vm, &who) ? &who : NULL, source);
 	json_object_set_new(fields, "memory_type", json_string(ncg_names_memtype(mapped->memtype)));
 	ncg_record_place(fields, devices, mapped->key.where);
+	if (first_ns) {
+		ncg_audit_format_time(first_ns, first);
+		json_object_set_new(fields, "first", json_string(first));
+		json_object_set_new(fields, "first_boot_ns", json_integer(first_ns));
+	}
 	if (mapped->bytes) {
 		json_object_set_new(fields, "ipa", ncg_json_hex(1, mapped->ipa));
 		json_object_set_new(fields, "phys", ncg_json_hex(1, mapped->phys));
@@ -301,15 +322,18 @@ static void write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 		      struct ncg_audit *audit, const struct ncg_devices *devices, __u64 vm)
 {
 	ncg_autofree struct ncg_ledger_use *uses = NULL;
-	struct ncg_vm_note who;
+	struct ncg_vm_note who = {};
 	bool known = ncg_ledger_vm(ledger, vm, &who);
 	long count = ncg_ledger_uses(ledger, vm, &uses);
 	json_t *fields, *list;
+	struct ncg_task task;
 
 	/* Its end was recorded in the meantime. */
 	if (!known && count <= 0)
 		return;
-	fields = vm_fields(vm, known && who.task.pid ? &who : NULL, r->source);
+	if (!who.task.pid && ncg_ledger_mapper(uses, count, vm, &task))
+		ncg_record_identify(&task, NULL, &who);
+	fields = vm_fields(vm, who.task.pid ? &who : NULL, r->source);
 	list = json_array();
 	for (long i = 0; i < count; i++)
 		ncg_record_use(list, devices, &uses[i].key, &uses[i].use);

@@ -219,7 +219,7 @@ static int read_file(FILE *file, const char *stamp, const struct ncg_trail_wante
 	return 0;
 }
 
-/* One that was put aside; not the one that is `last`, which was so just now. */
+/* One that was put aside. Returns 0, or 1 when it is `last`, which was so just now. */
 static int read_aside(const char *folder, const char *name, const char *stamp, FILE *last,
 		      const struct ncg_trail_wanted *wanted, void *arg, struct ncg_trail *trail)
 {
@@ -238,7 +238,7 @@ static int read_aside(const char *folder, const char *name, const char *stamp, F
 	if (fstat(fileno(file), &st) || fstat(fileno(last), &st_last))
 		return -errno;
 	if (st.st_dev == st_last.st_dev && st.st_ino == st_last.st_ino)
-		return 0;
+		return 1;
 	return read_file(file, stamp, wanted, arg, trail);
 }
 
@@ -270,7 +270,8 @@ int ncg_trail_read_to(const char *path, const struct ncg_trail_wanted *wanted, v
 		r = read_aside(folder, names[i], ncg_audit_file_stamp(names[i], base), last,
 			       wanted, arg, ret_trail);
 	ncg_audit_file_free_names(names, count);
-	if (!r)
+	/* What was put aside after it came after it. */
+	if (r >= 0)
 		r = read_file(last, "", wanted, arg, ret_trail);
 	if (!r && ret_last)
 		*ret_last = ncg_take_ptr(last);

@@ -548,20 +548,32 @@ static void test_fold(void **state)
 	assert_int_equal(account(w), 0);
 }
 
-/* More kinds of repeats than are kept track of: written one by one, none dropped. */
+/*
+ * More kinds of repeats than are kept track of: written one by one, none dropped. Among
+ * them each decision and each first mapping is a record of its own.
+ */
 static void test_fold_of_many_kinds(void **state)
 {
 	struct world *w = *state;
 
 	need_bpf();
 	for (int round = 0; round < 3; round++)
-		for (__u32 pid = 1; pid <= 100; pid++)
+		for (__u32 pid = 1; pid <= 100; pid++) {
 			make_event(w, .type = NCG_EVENT_BAR_MMAP,
 				   .task = { .pid = (1 << 22) + pid });
+			if (pid % 10 == 0)
+				make_event(w, .type = NCG_EVENT_DECISION);
+			make_map(w, pid, NCG_MT_NORMAL_NC);
+		}
 	assert_int_equal(ncg_events_drain(w->events), 0);
 	trail(w);
 	assert_int_equal(account(w), 0);
 	assert_int_equal(count_of(w, "bar_mmap"), 2 * 64 + 3 * 36);
+	assert_int_equal(count_of(w, "decision"), 30);
+	assert_int_equal(count_of(w, "stage2_first"), 100);
+	for (size_t i = 0; i < w->count; i++)
+		if (strcmp(text(w->records[i], "type"), "bar_mmap"))
+			assert_null(json_object_get(w->records[i], "folded"));
 }
 
 /* A type that changes with every map: the last change is what is told. */
@@ -678,12 +690,16 @@ static void test_overflow(void **state)
 	assert_string_equal(text(r, "memory_type"), "normal_nc");
 	assert_string_equal(text(r, "source"), "counts");
 	assert_string_equal(text(json_object_get(r, "device"), "slot"), "0000:00:05.0");
+	assert_in_range(number(r, "first_boot_ns"), before, after);
 	assert_int_equal(count_of(w, "vm_destroy"), 2);
 	for (size_t i = 0; i < 2; i++) {
 		r = find(w, "vm_destroy", i);
 		assert_true(number(r, "vm") == 2 || number(r, "vm") == 4);
 		assert_int_equal(json_array_size(json_object_get(r, "mapped")), 1);
 		assert_string_equal(text(r, "source"), "counts");
+		/* the fourth's beginning is lost as well: who mapped is who it is */
+		if (number(r, "vm") == 4)
+			assert_int_equal(number(json_object_get(r, "guest"), "pid"), getpid());
 	}
 
 	/* All told, and told once. */
@@ -832,11 +848,12 @@ static void test_next_daemon(void **state)
 
 /*
  * A daemon that is killed once a record is written, and before it could note that: the
- * trail itself tells the next one. Where the file has gone meanwhile, a record is there
- * again, in the new one.
+ * trail itself tells the next one, also where its file was put aside. Where the file has
+ * gone meanwhile, a record is there again, in the new one.
  */
 static void test_killed_after_writing(void **state)
 {
+	enum { STAYS, PUT_ASIDE, TAKEN_AWAY, ROUNDS };
 	struct world *w = *state;
 	uint64_t first;
 
@@ -844,7 +861,7 @@ static void test_killed_after_writing(void **state)
 	make_event(w, .type = NCG_EVENT_DECISION);
 	assert_int_equal(ncg_events_drain(w->events), 0);
 	first = sequence(w, NCG_SEQUENCE_EVENT) + 1;
-	for (int round = 0; round < 2; round++) {
+	for (int round = STAYS; round < ROUNDS; round++) {
 		uint64_t seq = first + 6 * round;
 
 		for (int i = 0; i < 6; i++)
@@ -857,17 +874,42 @@ static void test_killed_after_writing(void **state)
 						      (json_int_t)seq + 1, (json_int_t)seq + 1,
 						      (json_int_t)seq + 3, (json_int_t)seq + 3)));
 		end(w);
-		if (round)
+		if (round == PUT_ASIDE)
+			assert_int_equal(rename(tree_path("trail/log"),
+						tree_path("trail/log.20260101T000000.000000Z")), 0);
+		if (round == TAKEN_AWAY)
 			assert_int_equal(rename(tree_path("trail/log"), tree_path("trail/old")), 0);
 		begin(w);
 		for (int i = 0; i < 3; i++)
 			tick(w, NULL);
 		trail(w);
 		assert_int_equal(count_of(w, "gap"), 0);
-		assert_int_equal(count_of(w, "vm_create"), 1);
-		if (!round)
+		assert_int_equal(count_of(w, "vm_create"), round != PUT_ASIDE);
+		if (round == STAYS)
 			assert_int_equal(account(w), 0);
 	}
+}
+
+/*
+ * A daemon that is killed once it wrote what came after a loss, and before it could tell
+ * the loss: the next one tells it, and no more than was lost.
+ */
+static void test_killed_before_a_loss_is_told(void **state)
+{
+	struct world *w = *state;
+
+	need_bpf();
+	overflow(w);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	for (int i = 0; i < 20; i++)
+		make_event(w, .type = NCG_EVENT_DECISION);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	end(w);
+	begin(w);
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(account(w), 2);
 }
 
 /*
@@ -1010,6 +1052,7 @@ int main(void)
 		test(test_end_during_the_picture),
 		test(test_next_daemon),
 		test(test_killed_after_writing),
+		test(test_killed_before_a_loss_is_told),
 		test(test_killed_daemon),
 		test(test_full_disk),
 	};

@@ -60,7 +60,9 @@ static int set_up(void **state)
 		  TOTAL(CARD1, "normal_nc", "01T00:00:03") ","
 		  TOTAL(CARD2, "device_nGnRE", "01T00:00:04") "]}\n"
 		  HEAD("02T00:00:00", "daemon_start") ",\"boot_id\":\"B\",\"version\":\"1\"}\n"
-		  MAP("02T00:00:01", "found_mapped", GAMMA, "1", CARD2, "normal_nc")
+		  /* found later than it was mapped */
+		  HEAD("02T00:00:01", "found_mapped") GAMMA ",\"vm\":1," CARD2
+		  ",\"memory_type\":\"normal_nc\",\"first\":\"" T("01T23:59:58") "\"}\n"
 		  HEAD("02T00:00:02", "gap") ",\"cause\":\"not_received\",\"lost\":2,"
 		  "\"since\":\"a\",\"until\":\"b\"}\n"
 		  HEAD("02T00:00:09", "vm_destroy") DELTA ",\"vm\":3,\"mapped\":["
@@ -154,7 +156,7 @@ static void had(void **state)
 		    "0000:01:00.0    2  allow    p.conf:3       4\n",
 		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta       "
 		    "0000:01:00.0    2  allow    p.conf:7       4\n",
-		    T("02T00:00:01") "  -                                                      3-3    gamma      "
+		    T("01T23:59:58") "  -                                                      3-3    gamma      "
 		    "0009:01:00.0    0  -        -              -\n",
 		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta?[2J  "
 		    "0000:01:00.0    2  -        -              -\n" },
@@ -273,6 +275,18 @@ static void follows(void **state)
 	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000000.000000Z")), 0);
 	append(HEAD("03T00:00:04", "vm_create") BETA ",\"vm\":11}\n");
 	expect(fds[0], "beta: VM 11 began\n");
+	/* More than one while it cannot look: none is passed over. */
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	append(HEAD("03T00:00:05", "vm_create") BETA ",\"vm\":12}\n");
+	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000001.000000Z")), 0);
+	append(HEAD("03T00:00:06", "vm_create") BETA ",\"vm\":13}\n");
+	assert_int_equal(rename(tree_path("log"), tree_path("log.20260103T000002.000000Z")), 0);
+	append(HEAD("03T00:00:07", "vm_create") BETA ",\"vm\":14}\n");
+	kill(pid, SIGCONT);
+	expect(fds[0], T("03T00:00:05") "  beta: VM 12 began\n"
+		       T("03T00:00:06") "  beta: VM 13 began\n"
+		       T("03T00:00:07") "  beta: VM 14 began\n");
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	close(fds[0]);

@@ -118,7 +118,7 @@ static struct ncg_walk_vm vm = {
 static struct ncg_picture_use uses[2];
 static struct ncg_picture_guest guest = {
 	.vm = &vm, .id = "77-500", .uses = uses,
-	.identity = { .uid = 64055, .name = "web", .cgroup = "/machine" },
+	.identity = { .uid = 64055, .name = "web\xff", .cgroup = "/machine" },
 };
 static const struct ncg_picture picture = { .guests = &guest, .count = 1 };
 
@@ -205,8 +205,12 @@ static void recorded_once_and_once_over(void **state)
 	assert_string_equal(text(record, "type"), "mismatch");
 	assert_string_equal(text(record, "mismatch"), "unexpected");
 	assert_string_equal(text(record, "verdict"), "deny");
-	assert_string_equal(text(json_object_get(record, "guest"), "name"), "web");
+	assert_string_equal(text(json_object_get(record, "guest"), "id"), "77-500");
+	/* A name that is no text is a guest's claim, and hides nothing. */
+	assert_string_equal(text(json_object_get(record, "guest"), "name"), "web\xef\xbf\xbd");
+	assert_string_equal(text(json_object_get(record, "guest"), "cgroup"), "/machine");
 	assert_string_equal(text(json_object_get(record, "device"), "slot"), device.address);
+	assert_string_equal(text(json_object_get(record, "device"), "driver"), "vfio-pci");
 	assert_int_equal(json_integer_value(json_object_get(record, "bytes")), 4096);
 	assert_true(json_is_null(json_object_get(record, "decided")));
 	json_decref(record);

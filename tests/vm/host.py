@@ -142,6 +142,11 @@ class Host:
         if not self.hook and self.kernel in HOOKED:
             shutil.copy(build("hook-module", self.kernel), os.path.join(self.share, "hook.ko"))
 
+        # A driver without the hook, for where it stands in the kernel's own.
+        hookless = os.path.join(kernel, "hookless.ko")
+        if os.path.exists(hookless):
+            shutil.copy(hookless, self.share)
+
         machine = (f"virt,virtualization=on,gic-version={self.gic},"
                    "iommu=smmuv3,memory-backend=ram")
         append = f"console=ttyAMA0 panic=-1 oops=panic {PLUG_READY} {self.append}"

@@ -63,8 +63,8 @@ has "$work/out" "0 of $decisions recorded decisions would have differed"
 printf 'mode enforce\ndefault allow\ndeny 1af4:1110\n' > "$work/opposite.conf"
 run 1 ncgate replay "$work/opposite.conf" --audit "$work/audit.jsonl"
 has "$work/out" "$decisions of $decisions recorded decisions would have differed"
-echo 'not ours' >> "$work/audit.jsonl"
-run 0 ncgate replay "$work/policy.conf" --audit "$work/audit.jsonl"
+{ cat "$work/audit.jsonl"; echo 'not ours'; } > "$work/damaged.jsonl"
+run 0 ncgate replay "$work/policy.conf" --audit "$work/damaged.jsonl"
 has "$work/out.err" "1 damaged and 0 foreign lines skipped"
 
 # check --against: devices that are here, guests or not.

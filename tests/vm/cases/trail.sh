@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The audit trail says who had what: every field of a decision and of a VM's end. It is
 # put aside by size with no record lost; a daemon is killed, more happens than the ring
-# buffer holds, and the next one says how much is missing and what is there.
+# buffer holds, and the next one says how much is missing and what is there. ncgate
+# audit reads it all back, and follows it over the files.
 # kernels: 6.12 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 policy <<-END
@@ -9,18 +10,28 @@ policy <<-END
 	default deny
 	allow 1af4:1110
 END
-# All files of the trail, in order.
-trail() { cat $(ls "$work"/audit.jsonl.* 2> /dev/null) "$work/audit.jsonl"; }
-audit() { trail | jq -c "select($1)"; }
+trail="--audit $work/audit.jsonl"
+# audit: the case's own, of all files and with ncgate's filters before that of jq.
+audit() { # audit FILTER [ARG...]
+	local filter=$1
+	shift
+	ncgate audit $trail --json "$@" 2>> "$work/ncgate.err" | jq -c "select($filter)"
+}
+audit_has() { [ -n "$(audit "$@")" ]; }
+followed_all() { [ "$(wc -l < "$work/followed")" = "$(cat $(trail_files) | wc -l)" ]; }
+types() { jq -r .type | paste -sd ' '; }
 
-small="--audit-max-size 4K --audit-keep 0"
+small="--audit-max-size 64K --audit-keep 0"
 daemon $small
+ncgate audit $trail --follow --json > "$work/followed" 2>> "$work/ncgate.err" &
+follower=$!
+pids="$pids $follower"
 guest a --device $ivshmem --bar 2 --store unaligned
 a=$guest_pid
 equal "$(result a)" ok "allowed"
 guest b --device $bochs --bar 0 --store unaligned
 equal "$(result b)" kvm-error "denied"
-wait_for 10 audit_has '.type == "vm_destroy" and .guest.name == "b"'
+wait_for 10 audit_has '.type == "vm_destroy"' --guest b
 
 decision=$(audit '.type == "decision" and .verdict == "allow"')
 equal "$(jq -r '[.guest.name, .guest.uid, .device.slot, .device.vendor_id, .device.device_id,
@@ -33,16 +44,21 @@ equal "$(jq -r .guest.pid <<< "$decision")" "$a" "the guest's process"
 equal "$(jq -r .guest.vmm <<< "$decision")" minivmm "the VMM's program"
 equal "$(jq -r .device.iommu_group <<< "$decision")" \
 	"$(basename "$(readlink /sys/bus/pci/devices/$ivshmem/iommu_group)")" "the IOMMU group"
-equal "$(audit '.type == "stage2_first" and .guest.name == "a"' |
+equal "$(audit '.type == "stage2_first"' --guest a |
 	jq -r '[.device.slot, .device.bar, .memory_type] | join(" ")')" \
 	"$ivshmem 2 normal_nc" "a first mapping"
-equal "$(audit '.type == "vm_destroy" and .guest.name == "b"' |
+equal "$(audit '.type == "vm_destroy"' --guest b |
 	jq -r '[.mapped[] | .device.slot, .device.bar, .memory_type] | join(" ")')" \
 	"$bochs 0 device_nGnRE" "what a VM had that ended"
+equal "$(audit true --guest a --device 1af4:1110 | types)" "decision bar_mmap stage2_first" \
+	"records of a guest and a device"
+equal "$(audit true --guest a --device $bochs)" "" "records of a guest and another's device"
+wait_for 10 followed_all
 end "$a"
 
 # Killed; then so much happens that it does not fit, and after that a VM begins.
 daemon_stop KILL
+killed=$(date -u +%FT%T.%6NZ)
 minivmm --device $bochs --bar 0 --remap 3000 > "$work/remap.json"
 guest c --device $ivshmem --bar 2 --store unaligned
 c=$guest_pid
@@ -51,33 +67,49 @@ daemon $small
 metrics
 lost=$(sample ncgate_events_lost_total)
 [ "$lost" -gt 0 ] || fail "nothing was lost, so this tests nothing"
-wait_for 20 audit_has '.type == "found_mapped" and .guest.name == "c"'
-equal "$(audit '.type == "gap"' | jq .lost | jq -s add)" "$lost" "how many are missing"
-audit_has '.type == "gap" and .cause == "not_received" and .since < .until' || fail "a gap without a window"
-audit_has '.type == "vm_found" and .guest.name == "c"' || fail "the VM was not found"
-equal "$(audit '.type == "found_mapped" and .guest.name == "c"' |
+gaps() { audit true --type gap | jq .lost | jq -s add; }
+gaps_are() { [ "$(gaps)" = "$1" ]; }
+wait_for 20 gaps_are "$lost"
+wait_for 20 audit_has '.type == "found_mapped"' --guest c
+audit_has '.cause == "not_received" and .since < .until' --type gap || fail "a gap without a window"
+# Its beginning is small, and may have found room where larger events did not.
+equal "$(audit '.type == "vm_create" or .type == "vm_found"' --guest c | wc -l)" 1 \
+	"beginnings of a VM among what was lost"
+equal "$(audit '.type == "found_mapped"' --guest c |
 	jq -r '[.device.slot, .device.bar, .memory_type, .source] | join(" ")')" \
 	"$ivshmem 2 normal_nc walk" "what the loss hid"
-equal "$(audit '.type == "vm_destroy" and .guest.name == "a"' |
+equal "$(audit '.type == "vm_destroy"' --guest a |
 	jq -r '[.mapped[] | .device.slot, .memory_type] | join(" ")')" \
 	"$ivshmem normal_nc" "the end of a VM that another daemon knew"
 end "$c"
-wait_for 10 audit_has '.type == "vm_destroy" and .guest.name == "c" and (.mapped | length) == 1'
+wait_for 10 audit_has '.type == "vm_destroy" and (.mapped | length) == 1' --guest c
 daemon_stop
 
+# Asked of it all: who had Normal-NC, before the kill and after.
+had() { ncgate audit $trail --had normal_nc --json "$@" | jq -r '[.had[].guest.name] | join(" ")'; }
+equal "$(had --device $ivshmem)" "a c" "who had Normal-NC"
+equal "$(had --device $ivshmem --until "$killed")" a "who had it before"
+equal "$(had --device $ivshmem --since "$killed")" c "who had it after"
+equal "$(had --device $bochs)" "" "who had it of the denied device"
+ncgate audit $trail --guest c --since "$killed" > "$work/sentences"
+has "$work/sentences" "c: normal_nc mapping of $ivshmem BAR 2, told by the walk"
+! grep -q "a: " "$work/sentences" || fail "a record of another guest"
+
 # Every number once: by itself, in a fold, or in a gap.
-trail | jq -c 'if .folded then .folded.seqs[]
-	elif .type == "gap" then [.first_seq, .last_seq]
-	elif .seq then [.seq, .seq] else empty end' > "$work/ranges"
-sort -t '[' -k 2n "$work/ranges" | tr -d '[]' | awk -F, -v next=1 '
-	$1 != next { print "after " next - 1 " comes " $1; exit 1 }
-	{ next = $2 + 1 }' || fail "event numbers have holes or repeats"
+whole_trail
 # Every file but the first begins with the name of the one before.
 previous=
-for file in $(ls "$work"/audit.jsonl.*) "$work/audit.jsonl"; do
+for file in $(trail_files); do
 	[ -z "$previous" ] ||
 		equal "$(head -n 1 "$file" | jq -r '.type + " " + .previous')" \
 			"rotation ${previous##*/}" "the beginning of $file"
 	previous=$file
 done
-[ "$(ls "$work"/audit.jsonl.* | wc -l)" -gt 3 ] || fail "the trail was not put aside"
+[ "$(trail_files | wc -l)" -gt 4 ] || fail "the trail was not put aside"
+# Who followed it saw every record once, in order, over all files.
+wait_for 20 followed_all
+end "$follower"
+ids='[.time, .type, .seq]'
+cat $(trail_files) | jq -c "$ids" > "$work/written"
+jq -c "$ids" "$work/followed" | diff "$work/written" - > "$work/diff" ||
+	fail "what was followed is not what was written: $(head -n 5 "$work/diff")"

@@ -42,6 +42,9 @@ case $release in
 esac
 [ $unasked = normal_nc ] && unasked_store=ok || unasked_store=kvm-error
 
+# rounds FULL SHORT: how often, in a full run or in one that is made short.
+rounds() { [ -e /ncg/short ] && echo "$2" || echo "$1"; }
+
 # saw WHAT VALUE...: one cell of what this run has seen, for its report.
 saw() { echo "$*" >> /ncg/logs/saw; }
 
@@ -150,6 +153,25 @@ sample() {
 audit() { jq -c "select($1)" "$work/audit.jsonl"; }
 audit_has() { [ -n "$(audit "$1")" ]; }
 
+# The files of the trail, the oldest first, one a line.
+trail_files() { ls "$work"/audit.jsonl.* 2> /dev/null; echo "$work/audit.jsonl"; }
+
+# whole_trail: every event's number stands once in the trail: by itself, in a fold, or in
+# what a gap says; from 1 to the last that a program drew.
+whole_trail() {
+	local drawn
+	drawn=$(bpftool -j map dump pinned /sys/fs/bpf/ncgate/maps/sequences |
+		jq '.[] | .formatted | select(.key == 0) | .value')
+	cat $(trail_files) | jq -r 'if .folded then .folded.seqs[] elif .type == "gap" then
+		select(.first_seq) | [.first_seq, .last_seq] elif .seq then [.seq, .seq] else empty
+		end | join(" ")' | sort -n | awk -v drawn="$drawn" '
+		$1 != last + 1 { print "after " last + 0 " comes " $1; bad = 1; exit }
+		{ last = $2 }
+		END { if (!bad && last != drawn) print "the last is " last ", drawn are " drawn }' \
+		> "$work/holes"
+	[ ! -s "$work/holes" ] || fail "event numbers: $(cat "$work/holes")"
+}
+
 # oracle DDDD:BB:DD.F: asks outside for the device's mappings; reply on stdout.
 # oracle plug, oracle unplug: puts a device into the machine, or takes it back.
 oracle() {
@@ -168,6 +190,13 @@ memory_types() {
 		'[.devices[] | select(.slot == $d and .bar == $b) | .mapped // {} | keys[]]'
 }
 
+# What was recorded goes to where the runner holds it against the schema.
+keep_trail() {
+	[ -e "$work/audit.jsonl" ] || return
+	mkdir "/ncg/logs/$case_name.audit"
+	cp "$work"/audit.jsonl* "/ncg/logs/$case_name.audit"
+}
+
 clean_up() {
 	local status=$? p
 	set +e
@@ -180,6 +209,7 @@ clean_up() {
 	wait
 	ncgated --remove-state
 	$at_end
+	keep_trail
 	[ "$status" = 0 ] || [ "$status" = 77 ] || tail -n 40 "$work"/*.log "$work"/*.err 2>/dev/null
 	exit "$status"
 }
