@@ -60,8 +60,8 @@ void ncg_scan_end(struct ncg_scan *scan);
 int ncg_scan_add(struct ncg_scan *scan, uint64_t from, uint64_t to);
 
 /*
- * One piece: at most one batch of the copier's, and of that no more than was found to be
- * a good part: what is not RAM takes many times as long as what is. Returns 1 while there is more; 0
+ * One piece: at most one batch of the copier's, and less where much in it is not RAM, which
+ * takes many times as long to decode. Returns 1 while there is more; 0
  * when all is visited, totals and ranges are then final; -ESRCH when the tables are
  * gone; or another -errno.
  */
