@@ -114,19 +114,49 @@ enum kvm_pgtable_prot___ncg {
 	KVM_PGTABLE_PROT_NORMAL_NC___ncg = 16,
 };
 
-static __always_inline bool compat_prot_device(__u64 prot)
+static __always_inline __u64 compat_prot_bit_normal_nc(void)
 {
-	return prot & bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
-					  KVM_PGTABLE_PROT_DEVICE___ncg);
+	return bpf_core_enum_value_exists(enum kvm_pgtable_prot___ncg,
+					  KVM_PGTABLE_PROT_NORMAL_NC___ncg) ?
+		       bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
+					   KVM_PGTABLE_PROT_NORMAL_NC___ncg) :
+		       0;
 }
 
 static __always_inline bool compat_prot_normal_nc(__u64 prot)
 {
-	if (!bpf_core_enum_value_exists(enum kvm_pgtable_prot___ncg,
-					KVM_PGTABLE_PROT_NORMAL_NC___ncg))
-		return false;
-	return prot & bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
-					  KVM_PGTABLE_PROT_NORMAL_NC___ncg);
+	return prot & compat_prot_bit_normal_nc();
+}
+
+/* Device-nGnRE or Normal-NC. */
+static __always_inline bool compat_prot_no_ram(__u64 prot)
+{
+	return prot & (bpf_core_enum_value(enum kvm_pgtable_prot___ncg,
+					   KVM_PGTABLE_PROT_DEVICE___ncg) |
+		       compat_prot_bit_normal_nc());
+}
+
+/*
+ * What kvm_pgtable_stage2_map() returned, for a fexit program: it stands behind the
+ * arguments. There are seven since v6.2, when the walk's flags became one (1577cb5823ce
+ * "KVM: arm64: Handle stage-2 faults in parallel"); BTF does not let a program ask, so the
+ * tests hold it against every supported kernel: with another number every map would count
+ * as failed. The helper asks, and takes ten instructions more at each page fault of a
+ * guest; its part can go with the last kernel before v6.2.
+ */
+enum kvm_pgtable_walk_flags___ncg {
+	KVM_PGTABLE_WALK_SHARED___ncg = 8,
+};
+
+/* volatile: else the compiler moves ctx before it loads, which the verifier refuses. */
+static __always_inline int compat_stage2_map_result(const volatile __u64 *ctx)
+{
+	__u64 result;
+
+	if (bpf_core_enum_value_exists(enum kvm_pgtable_walk_flags___ncg,
+				       KVM_PGTABLE_WALK_SHARED___ncg))
+		return (int)ctx[7];
+	return bpf_get_func_ret((void *)ctx, &result) ? -1 : (int)result;
 }
 
 /*

@@ -7,6 +7,14 @@
 /* A table that changes so often while it is visited is given up on. */
 #define ATTEMPTS 3
 
+/*
+ * What a piece may take beyond the copying of its pages: so many entries that are looked
+ * at one by one. A table takes some 220 instructions, a leaf of a device less, RAM not
+ * one. Asked after each part of a page, which is all of it at 4 KiB.
+ */
+#define SINGLE_MAX 512
+#define PART 512
+
 /* A table page still to be copied, and the part of it that counts. */
 struct ncg_scan_todo {
 	struct ncg_walk_request request;
@@ -143,7 +151,8 @@ static int on_range(void *arg, const struct ncg_s2_range *range)
 }
 
 /* Decodes the part of a copied page that lies in its window. */
-static int decode(struct ncg_scan *scan, const struct ncg_scan_todo *todo, const uint64_t *entries)
+static int decode_window(struct ncg_scan *scan, const struct ncg_scan_todo *todo,
+			 const uint64_t *entries)
 {
 	unsigned int shift = shift_at(scan, todo->level);
 	size_t first = (todo->from - todo->ipa) >> shift;
@@ -168,6 +177,38 @@ static int decode(struct ncg_scan *scan, const struct ncg_scan_todo *todo, const
 	return r;
 }
 
+/*
+ * The same, part by part, as long as the piece may go on; what is then left of the window
+ * stays in todo, nothing: from is to.
+ */
+static int decode(struct ncg_scan *scan, struct ncg_scan_todo *todo, const uint64_t *entries,
+		  uint64_t single_end)
+{
+	uint64_t covers = (uint64_t)PART << shift_at(scan, todo->level), to = todo->to;
+	int r = 0;
+
+	while (!r && todo->from < to && scan->decoder.single < single_end) {
+		todo->to = min(to, todo->from - (todo->from - todo->ipa) % covers + covers);
+		r = decode_window(scan, todo, entries);
+		todo->from = todo->to;
+	}
+	todo->to = to;
+	return r;
+}
+
+/* Puts back what the piece did not come to, the first on top. */
+static int put_back(struct ncg_scan *scan, const struct ncg_scan_todo *todos, uint32_t count)
+{
+	while (count-- > 0) {
+		struct ncg_scan_todo *room = push(scan);
+
+		if (!room)
+			return -ENOMEM;
+		*room = todos[count];
+	}
+	return 0;
+}
+
 /* Once more from the root, for what a table that could not be had covers. */
 static int retry(struct ncg_scan *scan, const struct ncg_scan_todo *todo)
 {
@@ -187,13 +228,14 @@ static int finish(struct ncg_scan *scan)
 
 int ncg_scan_step(struct ncg_scan *scan, const struct ncg_scan_copier *copier)
 {
+	uint64_t single_end = scan->decoder.single + SINGLE_MAX;
 	struct ncg_scan_todo taken[NCG_WALK_BATCH];
-	uint32_t count = 0;
+	uint32_t batch = scan->batch ? scan->batch : copier->batch, count = 0, done = 0;
 	int r;
 
 	/* Here and not at the start: the scan may have been moved in memory. */
 	scan->decoder.sink = (struct ncg_s2_sink){ on_table, on_range, scan };
-	while (scan->depth && count < copier->batch) {
+	while (scan->depth && count < batch) {
 		taken[count] = scan->stack[--scan->depth];
 		copier->requests[count] = taken[count].request;
 		count++;
@@ -201,19 +243,30 @@ int ncg_scan_step(struct ncg_scan *scan, const struct ncg_scan_copier *copier)
 	if (!count)
 		return finish(scan);
 	r = copier->copy(copier->arg, count);
-	for (uint32_t i = 0; i < count && !r; i++) {
-		switch (copier->requests[i].status) {
+	while (done < count && !r) {
+		struct ncg_scan_todo *todo = &taken[done];
+
+		switch (copier->requests[done].status) {
 		case 0:
-			r = decode(scan, &taken[i],
-				   (const uint64_t *)(copier->pages + i * copier->page_size));
+			r = decode(scan, todo,
+				   (const uint64_t *)(copier->pages + done * copier->page_size),
+				   single_end);
 			break;
 		case -ESRCH:
 			r = -ESRCH;
 			break;
 		default:
-			r = retry(scan, &taken[i]);
+			r = retry(scan, todo);
+			todo->from = todo->to;
 		}
+		if (todo->from < todo->to)
+			break;
+		done++;
 	}
+	if (!r)
+		r = put_back(scan, taken + done, count - done);
+	/* The next pages are most likely of the same kind. */
+	scan->batch = done < count ? (done ? done : 1) : (uint32_t)min(2 * batch, copier->batch);
 	return r ? r : 1;
 }
 

@@ -39,6 +39,7 @@ struct ncg_scan {
 	struct ncg_scan_todo *stack;
 	size_t depth, room;
 	const struct ncg_scan_todo *decoding; /* whose page is being decoded */
+	uint32_t batch; /* pages to ask for at a time; 0: as many as the copier takes */
 	struct ncg_s2_range *ranges; /* all that is not NCG_MT_NORMAL_WB; sorted once done */
 	size_t range_count, range_room;
 	uint64_t errors; /* tables given up on */
@@ -59,7 +60,8 @@ void ncg_scan_end(struct ncg_scan *scan);
 int ncg_scan_add(struct ncg_scan *scan, uint64_t from, uint64_t to);
 
 /*
- * One piece: at most one batch of the copier's. Returns 1 while there is more; 0
+ * One piece: at most one batch of the copier's, and less where much in it is not RAM, which
+ * takes many times as long to decode. Returns 1 while there is more; 0
  * when all is visited, totals and ranges are then final; -ESRCH when the tables are
  * gone; or another -errno.
  */

@@ -476,6 +476,7 @@ static int decode_entry(struct ncg_s2_decoder *decoder, int level, uint64_t desc
 	enum ncg_memtype memtype;
 	uint64_t size;
 
+	decoder->single++;
 	if (ncg_s2_is_table(level, descriptor)) {
 		struct ncg_s2_table table = {
 			.ipa = ipa,

@@ -162,6 +162,7 @@ struct ncg_s2_decoder {
 	struct ncg_s2_level levels[NCG_S2_LEVELS]; /* from start_level on */
 	struct ncg_s2_sink sink;
 	struct ncg_s2_totals totals; /* for the caller to read, at any time */
+	uint64_t single; /* entries looked at one by one: tables, and leaves that are no RAM */
 	struct ncg_s2_range pending; /* still growing; no leaves: none */
 };
 

@@ -319,6 +319,97 @@ static void table_that_keeps_changing(void **state)
 	ncg_scan_end(&scan);
 }
 
+/* A step looks at no more entries one by one than fit the time of a piece. */
+static int step_in_time(struct ncg_scan *scan, const struct ncg_scan_copier *with)
+{
+	uint64_t before = scan->decoder.single;
+	int r = ncg_scan_step(scan, with);
+
+	assert_in_range(scan->decoder.single - before, 0, 2 * 512 - 1);
+	return r;
+}
+
+/* What is no RAM takes longer: tables of nothing else are decoded one at a time. */
+static void device_memory_in_small_pieces(void **state)
+{
+	const size_t tables = 2 * BATCH;
+	struct ncg_scan scan;
+	int r;
+
+	(void)state;
+	make_guest();
+	for (size_t i = 0; i < tables; i++)
+		fill(new_table(&level2[RAM_TABLES + i]), 0, ENTRIES, 8 * GIB + i * 2 * MIB, 4 * KIB,
+		     NC);
+	begin(&scan);
+	assert_int_equal(ncg_scan_add(&scan, 0, UINT64_MAX), 0);
+	do {
+		r = step_in_time(&scan, &copier);
+	} while (r == 1);
+	assert_int_equal(r, 0);
+	assert_int_equal(scan.errors, 0);
+	assert_int_equal(bytes(&scan, NCG_MT_NORMAL_WB), RAM_TABLES * 2 * MIB);
+	assert_int_equal(bytes(&scan, NCG_MT_NORMAL_NC), tables * 2 * MIB + 64 * KIB);
+	assert_int_equal(scan.range_count, 3);
+	assert_int_equal(scan.ranges[0].leaves, tables * ENTRIES);
+	/* roots, three of level 2, one BAR's and all that was made here, each once */
+	assert_int_equal(scan.decoder.totals.entries, (2 + 3 + 1 + RAM_TABLES + tables) * ENTRIES);
+	/* for RAM the pieces were whole batches again */
+	assert_int_equal(largest, BATCH);
+	ncg_scan_end(&scan);
+}
+
+/* A table page of 16 KiB is four parts of 512, and each may be the last of a piece. */
+#define LARGE_ENTRIES 2048
+static uint64_t large[2][LARGE_ENTRIES] __attribute__((aligned(16384)));
+
+static int copy_large(void *arg, uint32_t count)
+{
+	*(uint32_t *)arg += count;
+	assert_int_equal(count, 1);
+	memcpy(pages[0], (void *)requests[0].table, sizeof(large[0]));
+	requests[0].status = 0;
+	return 0;
+}
+
+static void large_page_in_parts(void **state)
+{
+	uint32_t large_copies = 0;
+	const struct ncg_scan_copier with = {
+		.copy = copy_large, .arg = &large_copies, .requests = requests, .pages = pages[0],
+		.page_size = sizeof(large[0]), .batch = 1,
+	};
+	struct ncg_vm v = {
+		.k_root = (uintptr_t)&root_phys,
+		.linear_offset = (uintptr_t)large - 0x40000000,
+		.pgd_phys = 0x40000000,
+		.vtcr = 2 << 14, /* TG0: 16 KiB */
+		.hcr = 1,
+		.ia_bits = 36,
+		.start_level = 2,
+	};
+	struct ncg_scan scan;
+	int r;
+
+	(void)state;
+	large[0][0] = (v.pgd_phys + sizeof(large[0])) | 3;
+	for (size_t i = 0; i < LARGE_ENTRIES; i++)
+		large[1][i] = (8 * GIB + i * 16 * KIB) | ATTRS | NC | 3;
+	assert_int_equal(ncg_scan_begin(&scan, &v), 0);
+	/* the last part is not whole */
+	assert_int_equal(ncg_scan_add(&scan, 0, (LARGE_ENTRIES - 100) * 16 * KIB), 0);
+	do {
+		r = step_in_time(&scan, &with);
+	} while (r == 1);
+	assert_int_equal(r, 0);
+	assert_int_equal(large_copies, 1 + LARGE_ENTRIES / 512);
+	assert_int_equal(scan.range_count, 1);
+	assert_int_equal(scan.ranges[0].ipa, 0);
+	assert_int_equal(scan.ranges[0].leaves, LARGE_ENTRIES - 100);
+	assert_int_equal(bytes(&scan, NCG_MT_NORMAL_NC), (LARGE_ENTRIES - 100) * 16 * KIB);
+	ncg_scan_end(&scan);
+}
+
 static int copy_not(void *arg, uint32_t count)
 {
 	(void)arg;
@@ -387,6 +478,8 @@ int main(void)
 		test(subtree_is_freed),
 		test(vm_ends),
 		test(table_that_keeps_changing),
+		test(device_memory_in_small_pieces),
+		test(large_page_in_parts),
 		test(copier_fails),
 		test(unknown_shape),
 		test(neighbours_join),

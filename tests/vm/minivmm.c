@@ -396,6 +396,8 @@ static char *map_ram(const struct options *opt)
 		    strerror(errno));
 	if (advice)
 		must(madvise(ram, opt->ram_size, advice), "madvise of guest RAM");
+	if (opt->alias)
+		alias(ram, opt->ram_size, opt->alias);
 	return ram;
 }
 
@@ -885,8 +887,6 @@ int main(int argc, char **argv)
 		  "KVM_CREATE_VM");
 
 	ram = map_ram(&opt);
-	if (opt.alias)
-		alias(ram, opt.ram_size, opt.alias);
 	if (opt.split)
 		vm_prepare_split(vm);
 	vm_add_memory(vm, 0, ram, opt.ram_ipa, opt.ram_size);
