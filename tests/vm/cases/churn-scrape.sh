@@ -2,7 +2,7 @@
 # Scrapes without a pause while guests begin, run, end and are killed: each scrape is
 # whole, and what it says of a guest is possible. No VM is hidden or unreadable in any
 # of its states, none has another type or more memory than it can have.
-# kernels: 6.12 7.3
+# kernels: 6.12 7.3 series
 passthrough $ivshmem
 policy <<-END
 	mode enforce

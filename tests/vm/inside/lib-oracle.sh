@@ -34,12 +34,28 @@ metric_counts() {
 		"$work/metrics" | sort
 }
 
+# all_counted GUEST WHAT: by the last scrape the programs have counted every byte of a BAR
+# that the walk finds, and none is gone.
+all_counted() {
+	local differ
+	differ=$(grep "^ncgate_device_stage2_difference_bytes{guest=\"$1\"" "$work/metrics" |
+		grep -v ' 0$' || :)
+	equal "$differ" "" "$2: what is walked less what is counted"
+}
+
+# look_for_table DEVICE: the table in $work/table; fails when the oracle, which looks until
+# the device is mapped by any, did not meet the one that is wanted.
+look_for_table() {
+	oracle "$1" | tables_with "$1" > "$work/table"
+	[ -s "$work/table" ]
+}
+
 # same_as_oracle PID DEVICE WHAT: all that ncgate says of the guest with the device is
 # what the oracle sees of it: what is walked for it, and the scrape after that. Leaves
 # the table in $work/table.
 same_as_oracle() {
 	local pid=$1 device=$2 what=$3
-	oracle "$device" | tables_with "$device" > "$work/table"
+	wait_for 60 look_for_table "$device"
 	equal "$(wc -l < "$work/table")" 1 "$what: tables that map $device, by the oracle"
 	table_counts < "$work/table" > "$work/oracle-counts"
 	table_ranges < "$work/table" > "$work/oracle-ranges"
@@ -51,4 +67,5 @@ same_as_oracle() {
 	metrics
 	metric_counts "$(jq -r .guest "$work/walk")" | diff "$work/oracle-counts" - ||
 		fail "$what: the metrics differ"
+	all_counted "$(jq -r .guest "$work/walk")" "$what"
 }
