@@ -70,6 +70,7 @@ help:
 	@echo 'make install         install them (DESTDIR=, PREFIX=)'
 	@echo 'make demo            the main job on an emulated arm64 host'
 	@echo 'make check           all tests'
+	@echo 'make check-long      storms, thousands of guests and chance, in full (30 minutes)'
 	@echo 'make check-kernel    the patches, DKMS and the kernel with the whole series'
 	@echo 'make kernel          BASE=v6.8 SRC=path: a series and its options into your kernel tree'
 	@echo 'make check-unit      the tests that need no emulated host'

@@ -58,7 +58,7 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
 
-/* Filled by the daemon from sysfs. */
+/* Filled by the daemon from sysfs, and at each mmap of a BAR. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 16384);

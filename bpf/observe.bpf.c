@@ -11,6 +11,36 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 page_shift = 12;
 
+static __always_inline __u32 log2_of(__u64 power)
+{
+	__u32 log2 = 0;
+
+	for (__u32 step = 32; step; step /= 2)
+		if (power >> step) {
+			power >>= step;
+			log2 += step;
+		}
+	return log2;
+}
+
+/*
+ * A device that came, or moved, since the daemon last looked: what its guest maps of it
+ * is counted as its own from the first page on.
+ */
+static __always_inline void note_bar(const struct ncg_pci *pci)
+{
+	__u64 size = pci->bar_size, be = __builtin_bswap64(pci->bar_start), *known;
+	__u64 id = NCG_BAR_ID(pci->domain, pci->bus, pci->devfn, pci->bar);
+	struct ncg_bar_key key = { .prefix = 64 };
+
+	__builtin_memcpy(key.address, &be, sizeof(be));
+	known = bpf_map_lookup_elem(&bars, &key);
+	if (!size || (size & (size - 1)) || (known && *known == id))
+		return;
+	key.prefix -= log2_of(size);
+	bpf_map_update_elem(&bars, &key, &id, BPF_ANY);
+}
+
 SEC("fexit/vfio_pci_core_mmap")
 int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
 {
@@ -19,6 +49,7 @@ int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vm
 	struct bar_place place = ret ? compat_bar_place(pgoff, page_shift) :
 				       compat_bar_mapped(pdev, pgoff, page_shift);
 	struct ncg_event_bar_mmap *event;
+	struct ncg_pci pci;
 	bool granted;
 
 	if (place.bar == NCG_NO_BAR)
@@ -31,11 +62,14 @@ int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vm
 	else
 		count(NCG_CTR_BAR_MMAPS_WITHHELD);
 
+	fill_pci(&pci, pdev, place.bar);
+	if (!ret)
+		note_bar(&pci);
 	event = event_reserve(NCG_EVENT_BAR_MMAP, sizeof(*event));
 	if (!event)
 		return 0;
 	fill_task(&event->task);
-	fill_pci(&event->pci, pdev, place.bar);
+	event->pci = pci;
 	event->offset = place.offset;
 	event->length = vma->vm_end - vma->vm_start;
 	event->result = ret;

@@ -65,7 +65,12 @@ static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
 	return BPF_CORE_READ(vcpu, arch.hcr_el2);
 }
 
-/* Describes one set of tables in the next element of `vms`; false when none is left. */
+/*
+ * Describes one set of tables in the next element of `vms`; false when none is left.
+ * A VM whose process has let go of its memory is passed over: it cannot run any more,
+ * and its tables go with the memory while it stays on the list until its last descriptor
+ * is closed. Asked for after all the rest was read, so what was read is whole.
+ */
 static __always_inline bool describe_mmu(struct kvm *kvm, struct kvm_s2_mmu *mmu, __u32 nested)
 {
 	__u32 slot = listed;
@@ -92,10 +97,12 @@ static __always_inline bool describe_mmu(struct kvm *kvm, struct kvm_s2_mmu *mmu
 	vm->ia_bits = pgt ? BPF_CORE_READ(pgt, ia_bits) : 0;
 	/* u32 before v6.6, s8 since: the bitfield reader follows the size. */
 	vm->start_level = pgt ? (__s32)BPF_CORE_READ_BITFIELD_PROBED(pgt, start_level) : 0;
-	vm->pid = owner ? BPF_CORE_READ(owner, tgid) : BPF_CORE_READ(kvm, userspace_pid);
+	vm->pid = BPF_CORE_READ(owner, tgid);
 	vm->vcpus = BPF_CORE_READ(kvm, online_vcpus.counter);
-	vm->start_boot_ns = owner ? BPF_CORE_READ(owner, group_leader, start_boottime) : 0;
+	vm->start_boot_ns = BPF_CORE_READ(owner, group_leader, start_boottime);
 	vm->nested = nested;
+	if (!owner || BPF_CORE_READ(kvm, mm, mm_users.counter) <= 0)
+		return true;
 	listed = slot + 1;
 	return true;
 }

@@ -9,11 +9,11 @@ CASES ?=
 
 ENTER := tests/toolroot/enter
 
-.PHONY: demo check check-kernel check-unit check-vm bench fuzz arm64
+.PHONY: demo check check-long check-kernel check-unit check-vm bench fuzz arm64
 
 ifneq ($(NCG_IN_TOOLROOT),1)
 
-demo check check-kernel check-unit check-vm bench fuzz arm64:
+demo check check-long check-kernel check-unit check-vm bench fuzz arm64:
 	@$(ENTER) make -s $@ KERNEL='$(KERNEL)' CPU='$(CPU)' GIC='$(GIC)' \
 		HOOK='$(HOOK)' CASES='$(CASES)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SEED='$(SEED)' CASE='$(CASE)' PARTS='$(PARTS)'
 
@@ -31,10 +31,12 @@ arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached
 		baseline) \
 	$(OUT)/guest/initrd
 
+$(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h
+
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $< -o $@
+	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror -static $(filter %.c,$^) -o $@
 
 $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(call say,CC,$@)
@@ -119,6 +121,9 @@ check-vm: arm64
 
 check: arm64
 	@tests/check $(PARTS)
+
+check-long: arm64
+	@tests/check $(or $(PARTS),--long)
 
 check-kernel: arm64
 	@tests/check $(or $(PARTS),--kernel)

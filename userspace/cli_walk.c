@@ -93,7 +93,7 @@ static int print_ranges(const struct ncg_cli *cli, const json_t *ranges)
 }
 
 /* RAM is thousands of ranges that nobody reads: its leaves by size. */
-static void print_ram(const json_t *leaves)
+static void print_ram(const char *whose, const json_t *leaves)
 {
 	const json_t *entry;
 	size_t i;
@@ -104,7 +104,8 @@ static void print_ram(const json_t *leaves)
 		if (!ncg_cli_is(entry, "type", "normal_wb"))
 			continue;
 		ncg_cli_format_bytes(ncg_cli_number(entry, "size"), size);
-		printf("normal_wb: %lld leaves of %s\n", ncg_cli_number(entry, "count"), size);
+		printf("%snormal_wb: %lld leaves of %s\n", whose, ncg_cli_number(entry, "count"),
+		       size);
 	}
 }
 
@@ -112,6 +113,8 @@ static int print_walk(const struct ncg_cli *cli, const json_t *reply)
 {
 	const json_t *ranges = json_object_get(reply, "ranges");
 	const char *tables = ncg_cli_text(reply, "tables");
+	const json_t *shadow;
+	size_t i;
 
 	if (!strcmp(tables, "hidden")) {
 		puts("tables not visible: the hypervisor keeps them (protected KVM)");
@@ -127,7 +130,13 @@ static int print_walk(const struct ncg_cli *cli, const json_t *reply)
 		if (r)
 			return r;
 	}
-	print_ram(json_object_get(reply, "leaves"));
+	print_ram("", json_object_get(reply, "leaves"));
+	json_array_foreach(json_object_get(reply, "shadows"), i, shadow) {
+		char whose[40];
+
+		snprintf(whose, sizeof(whose), "nested %lld ", ncg_cli_number(shadow, "nested"));
+		print_ram(whose, json_object_get(shadow, "leaves"));
+	}
 	return 0;
 }
 

@@ -102,10 +102,9 @@ static json_t *vm_guest_json(struct ncg_events *events, __u64 vm, const struct n
 	return ncg_record_guest(&who);
 }
 
-static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci)
+static json_t *pci_json(struct ncg_events *events, const struct ncg_pci *pci, __u64 boot_ns)
 {
-	return ncg_record_pci(pci, ncg_devices_find(ncg_inventory_devices(events->inventory),
-						    pci->domain, pci->bus, pci->devfn));
+	return ncg_record_pci(pci, ncg_inventory_find(events->inventory, pci, boot_ns));
 }
 
 /* ------------------------------------------------------------ records of events */
@@ -116,7 +115,7 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "device", pci_json(events, &e->pci));
+	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
 	ncg_json_put_decision(f, d);
@@ -133,7 +132,7 @@ static json_t *bar_mmap_fields(struct ncg_events *events, const struct ncg_event
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "device", pci_json(events, &e->pci));
+	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
 	json_object_set_new(f, "offset", json_integer(e->offset));
 	json_object_set_new(f, "length", json_integer(e->length));
 	json_object_set_new(f, "granted", json_boolean(e->granted));
@@ -202,7 +201,7 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
 {
 	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(events, &m->task), "device",
-			 pci_json(events, &m->pci), "offset", (json_int_t)m->offset, "length",
+			 pci_json(events, &m->pci, 0), "offset", (json_int_t)m->offset, "length",
 			 (json_int_t)m->length, "granted", (int)m->granted);
 }
 

@@ -120,6 +120,12 @@ static const struct ncg_family_desc families[] = {
 		"Virtual machines whose stage-2 tables could not be read.",
 		{ NULL },
 	},
+	[NCG_MF_GUESTS_DIFFERENCE] = {
+		"ncgate_guests_difference", NCG_FAMILY_GAUGE,
+		"Virtual machines that the walk finds, less those that the programs saw created "
+		"and not destroyed.",
+		{ NULL },
+	},
 	[NCG_MF_GUEST_INFO] = {
 		"ncgate_guest_info", NCG_FAMILY_GAUGE,
 		"Identity of a guest's virtual machine monitor; always 1.",
@@ -155,6 +161,12 @@ static const struct ncg_family_desc families[] = {
 	[NCG_MF_DEVICE_NESTED_STAGE2_BYTES] = {
 		"ncgate_device_nested_stage2_bytes", NCG_FAMILY_GAUGE,
 		"Bytes of a device's BAR mapped for a guest within a guest, by memory type.",
+		{ "guest", "device", "bar", "type" },
+	},
+	[NCG_MF_DEVICE_STAGE2_DIFFERENCE_BYTES] = {
+		"ncgate_device_stage2_difference_bytes", NCG_FAMILY_GAUGE,
+		"Bytes of a device's BAR that the walk finds in a guest's tables, nested ones too, "
+		"less those that the programs have counted as mapped.",
 		{ "guest", "device", "bar", "type" },
 	},
 	[NCG_MF_DEVICE_INFO] = {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -14,6 +15,7 @@
 struct ncg_inventory {
 	struct ncg_devices *devices;
 	struct ncg_pci_names *names;
+	__u64 read_at; /* CLOCK_BOOTTIME, ns: before the last reading of sysfs */
 	int bars_fd;
 };
 
@@ -65,8 +67,11 @@ static bool same_ranges(const struct ncg_devices *a, const struct ncg_devices *b
 int ncg_inventory_refresh(struct ncg_inventory *inventory)
 {
 	struct ncg_devices *old = inventory->devices, *fresh;
-	int r = ncg_devices_read(NULL, &fresh);
+	struct timespec t;
+	int r;
 
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	r = ncg_devices_read(NULL, &fresh);
 	/* A host without PCI has no devices to pass through; that is no error. */
 	if (r == -ENOENT) {
 		fresh = calloc(1, sizeof(*fresh));
@@ -76,6 +81,7 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory)
 		return ncg_log_error(r, "PCI devices cannot be read from sysfs");
 	ncg_devices_name(fresh, inventory->names);
 	inventory->devices = fresh;
+	inventory->read_at = t.tv_sec * 1000000000ULL + t.tv_nsec;
 	if (!same_ranges(old, fresh)) {
 		r = sync_bars(inventory, old);
 		if (r)
@@ -116,6 +122,23 @@ void ncg_inventory_close(struct ncg_inventory *inventory)
 const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory)
 {
 	return inventory->devices;
+}
+
+/* Whether that BAR of it is where somebody has just mapped it. */
+static bool is_there(const struct ncg_device *d, const struct ncg_pci *pci)
+{
+	return d && (pci->bar >= NCG_DEVICE_BARS || d->bars[pci->bar].start == pci->bar_start);
+}
+
+const struct ncg_device *ncg_inventory_find(struct ncg_inventory *inventory,
+					    const struct ncg_pci *pci, __u64 boot_ns)
+{
+	const struct ncg_device *d =
+		ncg_devices_find(inventory->devices, pci->domain, pci->bus, pci->devfn);
+
+	if (!is_there(d, pci) && inventory->read_at < boot_ns && !ncg_inventory_refresh(inventory))
+		d = ncg_devices_find(inventory->devices, pci->domain, pci->bus, pci->devfn);
+	return d;
 }
 
 const struct ncg_device *ncg_inventory_lookup(struct ncg_inventory *inventory, uint64_t phys,

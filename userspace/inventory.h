@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The daemon's current picture of the PCI devices, and the copy of their address
- * ranges that the observing program looks up. Owns the snapshot and the `bars`
- * map's contents. When sysfs cannot be read the last picture stays.
+ * ranges that the observing program looks up. Owns the snapshot; shares the `bars`
+ * map's contents with that program, which adds a BAR that it sees mapped before the
+ * daemon knows of it. When sysfs cannot be read the last picture stays.
  */
 #ifndef NCGATE_INVENTORY_H
 #define NCGATE_INVENTORY_H
 
+#include "abi.h"
 #include "device.h"
 
 struct ncg_inventory;
@@ -20,6 +22,13 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory);
 
 /* The picture, valid until the next refresh; never NULL. */
 const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory);
+
+/*
+ * The device of an event at boot_ns (CLOCK_BOOTTIME), or NULL. When it is unknown, or its
+ * BAR was somewhere else, the picture is refreshed unless it is newer than the event.
+ */
+const struct ncg_device *ncg_inventory_find(struct ncg_inventory *inventory,
+					    const struct ncg_pci *pci, __u64 boot_ns);
 
 /* As ncg_devices_lookup(), with one refresh when the address is unknown. */
 const struct ncg_device *ncg_inventory_lookup(struct ncg_inventory *inventory, uint64_t phys,

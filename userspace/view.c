@@ -8,7 +8,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "cleanup.h"
+#include "difference.h"
 #include "exposition.h"
 #include "gate.h"
 #include "json.h"
@@ -129,6 +132,33 @@ static void device_metrics(struct ncg_exposition *e, const struct ncg_sources *s
 	}
 }
 
+static bool counted_use(void *arg, const struct ncg_use_key *key, struct ncg_use *ret_use)
+{
+	const struct ncg_programs *programs = arg;
+
+	return !bpf_map_lookup_elem(ncg_programs_map(programs, "uses"), key, ret_use);
+}
+
+static bool attached(const struct ncg_programs *programs, enum ncg_program program)
+{
+	return ncg_programs_status(programs, program)->state == NCG_PROGRAM_ATTACHED;
+}
+
+/* Where the walk and the programs can be held against each other. */
+static void difference_metrics(struct ncg_exposition *e, const struct ncg_sources *sources,
+			       const struct ncg_picture *picture, const __u64 *counters)
+{
+	struct ncg_difference_counts counts = { counted_use, (void *)sources->programs };
+	__u64 seen = counters[NCG_CTR_VMS_CREATED] - counters[NCG_CTR_VMS_DESTROYED];
+
+	if (attached(sources->programs, NCG_PROGRAM_VM_CREATE) &&
+	    attached(sources->programs, NCG_PROGRAM_VM_DESTROY))
+		ncg_exposition_double(e, NCG_MF_GUESTS_DIFFERENCE,
+				      (__s64)(picture->count - seen), NCG_LABELS());
+	if (attached(sources->programs, NCG_PROGRAM_STAGE2_MAP))
+		ncg_difference_metrics(e, picture, &counts);
+}
+
 int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t *ret_size)
 {
 	ncg_autoexposition struct ncg_exposition *e = NULL;
@@ -176,6 +206,7 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	if (sources->walk) {
 		ncg_view_guest_metrics(e, &picture);
 		ncg_mismatch_watch_metrics(sources->mismatches, e);
+		difference_metrics(e, sources, &picture, counters);
 	}
 	r = ncg_exposition_finish(e, ret_text, ret_size);
 	return r ? ncg_log_error(r, "metrics cannot be made") : 0;

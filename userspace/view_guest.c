@@ -136,11 +136,25 @@ static json_t *text_or_empty(const char *text)
 	return json_string(text ? text : "");
 }
 
+json_t *ncg_view_leaves(const struct ncg_walk_vm *vm)
+{
+	json_t *leaves = json_array();
+
+	for (enum ncg_memtype type = 0; type < NCG_MT_NR; type++)
+		for (int level = 0; level < NCG_S2_LEVELS; level++)
+			if (vm->totals.leaves[type][level])
+				json_array_append_new(leaves, json_pack(
+					"{s:s, s:I, s:I}", "type", ncg_names_memtype(type), "size",
+					(json_int_t)ncg_picture_leaf_size(vm, level), "count",
+					(json_int_t)vm->totals.leaves[type][level]));
+	return leaves;
+}
+
 json_t *ncg_view_guest(const struct ncg_picture_guest *guest)
 {
 	const struct ncg_vm *vm = &guest->vm->vm;
 	const struct ncg_guest *identity = &guest->identity;
-	json_t *json = json_object(), *types = json_object(), *leaves = json_array();
+	json_t *json = json_object(), *types = json_object();
 	json_t *devices = json_array(), *other = json_array();
 
 	for (enum ncg_memtype type = 0; type < NCG_MT_NR; type++) {
@@ -149,12 +163,6 @@ json_t *ncg_view_guest(const struct ncg_picture_guest *guest)
 
 		if (bytes)
 			json_object_set_new(types, name, json_integer(bytes));
-		for (int level = 0; level < NCG_S2_LEVELS; level++)
-			if (guest->vm->totals.leaves[type][level])
-				json_array_append_new(leaves, json_pack(
-					"{s:s, s:I, s:I}", "type", name, "size",
-					(json_int_t)ncg_picture_leaf_size(guest->vm, level), "count",
-					(json_int_t)guest->vm->totals.leaves[type][level]));
 	}
 	for (size_t u = 0; u < guest->use_count; u++) {
 		const struct ncg_picture_use *use = &guest->uses[u];
@@ -189,7 +197,7 @@ json_t *ncg_view_guest(const struct ncg_picture_guest *guest)
 	json_object_set_new(json, "fwb",
 			    vm->hcr ? json_boolean(vm->hcr >> 46 & 1) : json_null());
 	json_object_set_new(json, "types", types);
-	json_object_set_new(json, "leaves", leaves);
+	json_object_set_new(json, "leaves", ncg_view_leaves(guest->vm));
 	json_object_set_new(json, "devices", devices);
 	json_object_set_new(json, "other", other);
 	return json;

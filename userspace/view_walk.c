@@ -54,7 +54,7 @@ static json_t *no_such_guest(const char *id)
 json_t *ncg_view_walk(struct ncg_picture *picture, const char *id)
 {
 	const struct ncg_picture_guest *guest = NULL;
-	json_t *json, *ranges = json_array();
+	json_t *json, *ranges = json_array(), *shadows = json_array();
 
 	for (size_t i = 0; i < picture->count && !guest; i++)
 		if (!strcmp(picture->guests[i].id, id))
@@ -68,14 +68,20 @@ json_t *ncg_view_walk(struct ncg_picture *picture, const char *id)
 			continue;
 		for (size_t r = 0; r < vm->range_count; r++)
 			add_range(ranges, picture, vm, &vm->ranges[r]);
+		if (vm->vm.nested)
+			json_array_append_new(shadows,
+					      json_pack("{s:i, s:o}", "nested", vm->vm.nested,
+							"leaves", ncg_view_leaves(vm)));
 	}
 	if (!guest) {
 		json_decref(ranges);
+		json_decref(shadows);
 		return no_such_guest(id);
 	}
 	json = ncg_view_guest(guest);
 	json_object_set_new(json, "ia_bits", json_integer(guest->vm->vm.ia_bits));
 	json_object_set_new(json, "start_level", json_integer(guest->vm->vm.start_level));
 	json_object_set_new(json, "ranges", ranges);
+	json_object_set_new(json, "shadows", shadows);
 	return json;
 }

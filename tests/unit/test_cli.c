@@ -435,7 +435,9 @@ static void the_first_line_of_status(void **state)
 	"\"leaf_size\":2097152,\"level\":2,\"type\":\"normal_nc\","                        \
 	"\"device\":\"0000:00:05.0\",\"bar\":2,\"name\":\"\"},"                            \
 	"{\"ipa\":\"8040000\",\"phys\":\"8040000\",\"size\":4096,\"leaf_size\":4096,"   \
-	"\"level\":3,\"type\":\"device_nGnRE\",\"nested\":1}]}"
+	"\"level\":3,\"type\":\"device_nGnRE\",\"nested\":1}],"                    \
+	"\"shadows\":[{\"nested\":1,\"leaves\":["                                           \
+	"{\"type\":\"normal_wb\",\"size\":4096,\"count\":12}]}]}"
 
 static void walk_shows_ranges(void **state)
 {
@@ -455,7 +457,8 @@ static void walk_shows_ranges(void **state)
 			      "0000:00:05.0    2       -\n"
 			      "     0x8040000      0x8040000   4.0 KiB      3  device_nGnRE  "
 			      "-               -       1\n"
-			      "normal_wb: 3 leaves of 2.0 MiB\n");
+			      "normal_wb: 3 leaves of 2.0 MiB\n"
+			      "nested 1 normal_wb: 12 leaves of 4.0 KiB\n");
 	}
 }
 

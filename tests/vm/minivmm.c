@@ -25,6 +25,10 @@
  * call and errno
  *	1   setup failed		2   wrong usage
  *
+ * With --el2 the guest is a hypervisor: it runs at EL2, its MMU off. With --nested it
+ * enters a guest of its own, which is the one above, behind stage-2 tables that map all
+ * it needs to itself; KVM makes shadows of those. Both need kvm-arm.mode=nested.
+ *
  * With --remap there is no guest: {"result":"remapped","count":N} says how often
  * the BARs were mapped once more.
  *
@@ -54,161 +58,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_BARS	16
+#include "minivmm_guest.h"
+
 #define MAX_GROUPS	16
-#define MIB		(1ULL << 20)
-#define GIB		(1ULL << 30)
-#define BLOCK		(2 * MIB)	/* stage-1 level 2 block, 4 KiB granule */
-
-/* Guest RAM, as offsets from its start. */
-#define OFF_CODE	0x0
-#define OFF_PARAMS	0x10000
-#define OFF_TABLES	0x20000
-#define OFF_TABLES_END	BLOCK
-#define OFF_TOUCH	BLOCK
-#define MIN_RAM_MIB	4
-
 #define EXEC_FD		10
-
-/* A guest-physical page with nothing behind it: the guest's reports. */
-#define REPORT_IPA	0x09000000ULL
-enum report {
-	REPORT_RESULT	= 0x00,		/* 0 equal, 1 not */
-	REPORT_HOLDING	= 0x08,
-	REPORT_OFF	= 0x10,
-	REPORT_FAR	= 0x18,		/* these two come before ESR */
-	REPORT_ELR	= 0x20,
-	REPORT_ESR	= 0x28,
-	REPORT_BEGIN	= 0x30,		/* around the counted accesses */
-	REPORT_END	= 0x38,
-};
-
-enum {
-	EXIT_OK		= 0,
-	EXIT_SETUP	= 1,
-	EXIT_USAGE	= 2,
-	EXIT_MISMATCH	= 10,
-	EXIT_FAULT	= 11,
-	EXIT_KVM	= 12,
-};
-
-/* What the guest reads; its code below knows the offsets. */
-struct params {
-	uint64_t report;	/* 0x00 */
-	uint64_t store_offset;	/* 0x08: within each BAR; 0 is "no store" */
-	uint64_t touch_pages;	/* 0x10 */
-	uint64_t touch_stride;	/* 0x18 */
-	uint64_t touch_ram;	/* 0x20: address, 0 is "no touching" */
-	uint64_t touch_ram_end;	/* 0x28 */
-	uint64_t hold;		/* 0x30 */
-	uint64_t bar_count;	/* 0x38 */
-	uint64_t accesses;	/* 0x40 */
-	uint64_t zero;
-	struct {
-		uint64_t ipa;
-		uint64_t size;
-	} bars[MAX_BARS];	/* 0x50 */
-};
-_Static_assert(offsetof(struct params, hold) == 0x30, "guest code");
-_Static_assert(offsetof(struct params, bars) == 0x50, "guest code");
-
-/*
- * The guest. x0 is the address of the parameters from the start on; the
- * vectors use it as well. Every exception, from whatever level, comes to the
- * same report. The labels are global because the linker does not tell local
- * ones of one section apart in the GOT.
- */
-#define GUEST_SYMBOL	extern const char __attribute__((visibility("hidden")))
-GUEST_SYMBOL guest_start[];
-GUEST_SYMBOL guest_entry[];
-GUEST_SYMBOL guest_end[];
-__asm__(
-"	.pushsection .rodata.guest, \"a\"\n"
-"	.globl	guest_start, guest_entry, guest_end\n"
-"	.balign	2048\n"
-"guest_start:\n"
-"	.rept	16\n"
-"	b	guest_vector\n"
-"	.balign	128\n"
-"	.endr\n"
-"guest_entry:\n"
-"	ldr	x20, [x0, #0x00]\n"	/* report */
-"	ldr	x2, [x0, #0x10]\n"	/* pages left to touch */
-"	ldr	x3, [x0, #0x18]\n"	/* stride */
-"	ldr	x4, [x0, #0x20]\n"
-"	ldr	x5, [x0, #0x28]\n"
-"	cbz	x4, 2f\n"
-"1:	cbz	x2, 2f\n"		/* RAM: store */
-"	cmp	x4, x5\n"
-"	b.hs	2f\n"
-"	str	x2, [x4]\n"
-"	add	x4, x4, x3\n"
-"	sub	x2, x2, #1\n"
-"	b	1b\n"
-"2:	add	x6, x0, #0x50\n"	/* BARs: load only */
-"	ldr	x7, [x0, #0x38]\n"
-"3:	cbz	x7, 6f\n"
-"	ldr	x2, [x0, #0x10]\n"
-"	ldp	x4, x5, [x6], #16\n"
-"	add	x5, x5, x4\n"
-"4:	cbz	x2, 5f\n"
-"	cmp	x4, x5\n"
-"	b.hs	5f\n"
-"	ldr	x8, [x4]\n"
-"	add	x4, x4, x3\n"
-"	sub	x2, x2, #1\n"
-"	b	4b\n"
-"5:	sub	x7, x7, #1\n"
-"	b	3b\n"
-"6:	ldr	x2, [x0, #0x40]\n"	/* counted stores to the first BAR */
-"	cbz	x2, 13f\n"
-"	ldr	x4, [x0, #0x50]\n"
-"	str	x2, [x4, #0x1000]\n"	/* the one that maps it */
-"	dsb	sy\n"
-"	str	x2, [x20, #0x30]\n"	/* REPORT_BEGIN */
-"12:	str	x2, [x4, #0x1000]\n"
-"	sub	x2, x2, #1\n"
-"	cbnz	x2, 12b\n"
-"	dsb	sy\n"
-"	str	x2, [x20, #0x38]\n"	/* REPORT_END */
-"13:	mov	x10, #0\n"		/* result */
-"	ldr	x1, [x0, #0x08]\n"
-"	cbz	x1, 9f\n"
-"	add	x6, x0, #0x50\n"
-"	ldr	x7, [x0, #0x38]\n"
-"	ldr	x8, =0x1122334455667788\n"
-"7:	cbz	x7, 9f\n"
-"	ldp	x4, x5, [x6], #16\n"
-"	add	x4, x4, x1\n"
-"	add	x8, x8, x7\n"		/* another value for each BAR */
-"	str	x8, [x4]\n"
-"	dsb	sy\n"
-"	ldr	x9, [x4]\n"
-"	cmp	x8, x9\n"
-"	b.eq	8f\n"
-"	mov	x10, #1\n"
-"8:	sub	x7, x7, #1\n"
-"	b	7b\n"
-"9:	str	x10, [x20, #0x00]\n"	/* REPORT_RESULT */
-"	ldr	x1, [x0, #0x30]\n"
-"	cbz	x1, 11f\n"
-"	str	x1, [x20, #0x08]\n"	/* REPORT_HOLDING */
-"10:	nop\n"
-"	b	10b\n"
-"11:	str	x1, [x20, #0x10]\n"	/* REPORT_OFF */
-"	b	11b\n"
-"guest_vector:\n"
-"	ldr	x20, [x0, #0x00]\n"
-"	mrs	x1, far_el1\n"
-"	str	x1, [x20, #0x18]\n"	/* REPORT_FAR */
-"	mrs	x1, elr_el1\n"
-"	str	x1, [x20, #0x20]\n"	/* REPORT_ELR */
-"	mrs	x1, esr_el1\n"
-"	str	x1, [x20, #0x28]\n"	/* REPORT_ESR */
-"	b	11b\n"
-"	.ltorg\n"
-"guest_end:\n"
-"	.popsection\n");
 
 struct bar {
 	char slot[16];		/* DDDD:BB:DD.F */
@@ -228,10 +81,17 @@ enum backing {
 	BACKING_HUGETLB,	/* pages of one size from the host's pool */
 };
 
+enum level {
+	LEVEL_EL1,
+	LEVEL_EL2,	/* the guest is at EL2 */
+	LEVEL_NESTED,	/* it is within a guest, at EL1 */
+};
+
 struct options {
 	struct bar bars[MAX_BARS];
 	unsigned int bar_count;
 	uint64_t ram_ipa, ram_size, bar_ipa;
+	enum level level;
 	enum backing backing;
 	uint64_t hugetlb_size;
 	uint64_t touch_pages, touch_stride;
@@ -248,8 +108,7 @@ struct options {
 static struct kvm_run *run;
 static volatile sig_atomic_t asked_to_end;
 
-__attribute__((noreturn, format(printf, 2, 3)))
-static void die(int status, const char *format, ...)
+void die(int status, const char *format, ...)
 {
 	va_list args;
 
@@ -489,62 +348,6 @@ static void vfio_access(const struct bar *bar)
 		    at - bar->offset, errno, strerror(errno));
 }
 
-/* --- the guest's stage 1 ---------------------------------------------- */
-
-/*
- * Descriptors and registers by the Arm ARM, DDI 0487, D8.3 and the registers'
- * pages: bit 0 valid, bit 1 table, AttrIndx [4:2], SH [9:8], AF bit 10.
- */
-#define PTE_VALID	(1ULL << 0)
-#define PTE_TABLE	(1ULL << 1)
-#define PTE_ATTR(index)	((uint64_t)(index) << 2)
-#define PTE_INNER	(3ULL << 8)
-#define PTE_AF		(1ULL << 10)
-#define ATTR_WB		0
-#define ATTR_NC		1
-#define ATTR_DEVICE	2
-#define MAIR		(0xffULL | 0x44ULL << 8 | 0x00ULL << 16)
-
-/* T0SZ 16 (48 bits), Write-Back inner shareable walks, EPD1, IPS 48 bits. */
-#define TCR		(16ULL | 1ULL << 8 | 1ULL << 10 | 3ULL << 12 | \
-			 1ULL << 23 | 5ULL << 32)
-/* The bits that are RES1 without later extensions, and I, C, M. */
-#define SCTLR		(0x30d00800ULL | 1ULL << 12 | 1ULL << 2 | 1ULL << 0)
-
-struct stage1 {
-	char *ram;
-	uint64_t ram_ipa;
-	uint64_t next;		/* offset of the next free table page */
-};
-
-static uint64_t *stage1_table(struct stage1 *s1, uint64_t *entry)
-{
-	if (!(*entry & PTE_VALID)) {
-		if (s1->next >= OFF_TABLES_END)
-			die(EXIT_SETUP, "no room for the guest's page tables");
-		*entry = (s1->ram_ipa + s1->next) | PTE_TABLE | PTE_VALID;
-		s1->next += 0x1000;
-	}
-	return (uint64_t *)(s1->ram + (*entry & 0xfffffffff000ULL) -
-			    s1->ram_ipa);
-}
-
-/* Maps [ipa, ipa + size) to itself, in blocks of 2 MiB. */
-static void stage1_map(struct stage1 *s1, uint64_t ipa, uint64_t size,
-		       int attr)
-{
-	uint64_t end = ipa + size;
-
-	for (ipa &= ~(BLOCK - 1); ipa < end; ipa += BLOCK) {
-		uint64_t *table = (uint64_t *)(s1->ram + OFF_TABLES);
-
-		table = stage1_table(s1, &table[ipa >> 39 & 511]);
-		table = stage1_table(s1, &table[ipa >> 30 & 511]);
-		table[ipa >> 21 & 511] = ipa | PTE_AF | PTE_INNER |
-					 PTE_ATTR(attr) | PTE_VALID;
-	}
-}
-
 /* --- KVM -------------------------------------------------------------- */
 
 static char *map_ram(const struct options *opt)
@@ -597,13 +400,21 @@ static void vcpu_set(int vcpu, uint64_t id, uint64_t value)
 #define CORE_REG(name) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | \
 			KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
 
-static int vcpu_create(int vm, uint64_t ram_ipa)
+/* In linux/kvm.h from 6.x on. */
+#ifndef KVM_ARM_VCPU_HAS_EL2
+#define KVM_ARM_VCPU_HAS_EL2 7
+#endif
+
+static int vcpu_create(int vm, uint64_t ram_ipa, enum level level)
 {
+	const char *entry = level == LEVEL_NESTED ? guest_el2 : guest_entry;
 	struct kvm_vcpu_init init;
 	int vcpu = must(ioctl(vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
 
 	must(ioctl(vm, KVM_ARM_PREFERRED_TARGET, &init),
 	     "KVM_ARM_PREFERRED_TARGET");
+	if (level != LEVEL_EL1)
+		init.features[0] |= 1U << KVM_ARM_VCPU_HAS_EL2;
 	must(ioctl(vcpu, KVM_ARM_VCPU_INIT, &init), "KVM_ARM_VCPU_INIT");
 	vcpu_set(vcpu, ARM64_SYS_REG(3, 0, 10, 2, 0), MAIR);	/* MAIR_EL1 */
 	vcpu_set(vcpu, ARM64_SYS_REG(3, 0, 2, 0, 2), TCR);	/* TCR_EL1 */
@@ -613,37 +424,52 @@ static int vcpu_create(int vm, uint64_t ram_ipa)
 		 ram_ipa + OFF_CODE);
 	vcpu_set(vcpu, ARM64_SYS_REG(3, 0, 1, 0, 0), SCTLR);	/* SCTLR_EL1 */
 	vcpu_set(vcpu, CORE_REG(regs.regs[0]), ram_ipa + OFF_PARAMS);
-	vcpu_set(vcpu, CORE_REG(regs.pc),
-		 ram_ipa + OFF_CODE + (guest_entry - guest_start));
+	vcpu_set(vcpu, CORE_REG(regs.regs[1]), ram_ipa + OFF_NESTED);
+	vcpu_set(vcpu, CORE_REG(regs.regs[2]), NESTED_VTCR);
+	vcpu_set(vcpu, CORE_REG(regs.regs[3]), NESTED_HCR);
+	vcpu_set(vcpu, CORE_REG(regs.pc), ram_ipa + OFF_CODE + (entry - guest_start));
 	return vcpu;
 }
 
 /*
- * An in-kernel GICv2 at the addresses of QEMU's virt board. At the vCPU's first
- * run KVM maps the host's virtual CPU interface at GICV2_CPU.
+ * An in-kernel GIC at the addresses of QEMU's virt board. Of a GICv2 KVM maps, at the
+ * vCPU's first run, the host's virtual CPU interface at GICV2_CPU. A guest at EL2 must
+ * have a GICv3: before it is there, its vCPU does not run (EAGAIN).
  */
-#define GICV2_DIST 0x08000000ULL
+#define GIC_DIST 0x08000000ULL
 #define GICV2_CPU 0x08010000ULL
+#define GICV3_REDIST 0x080a0000ULL
 
-static void gicv2_create(int vm)
+static void gic_address(int gic, uint64_t type, uint64_t address)
 {
-	struct kvm_create_device device = { .type = KVM_DEV_TYPE_ARM_VGIC_V2 };
-	uint64_t address;
-	struct kvm_device_attr attr = { .addr = (uintptr_t)&address };
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_ARM_VGIC_GRP_ADDR,
+		.attr = type,
+		.addr = (uintptr_t)&address,
+	};
 
-	must(ioctl(vm, KVM_CREATE_DEVICE, &device), "KVM_CREATE_DEVICE (GICv2)");
-	attr.group = KVM_DEV_ARM_VGIC_GRP_ADDR;
-	attr.attr = KVM_VGIC_V2_ADDR_TYPE_DIST;
-	address = GICV2_DIST;
-	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 distributor");
-	attr.attr = KVM_VGIC_V2_ADDR_TYPE_CPU;
-	address = GICV2_CPU;
-	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 CPU interface");
-	attr = (struct kvm_device_attr){
+	must(ioctl(gic, KVM_SET_DEVICE_ATTR, &attr), "address of the GIC");
+}
+
+static void gic_create(int vm, unsigned int version)
+{
+	struct kvm_create_device device = {
+		.type = version == 2 ? KVM_DEV_TYPE_ARM_VGIC_V2 : KVM_DEV_TYPE_ARM_VGIC_V3,
+	};
+	struct kvm_device_attr init = {
 		.group = KVM_DEV_ARM_VGIC_GRP_CTRL,
 		.attr = KVM_DEV_ARM_VGIC_CTRL_INIT,
 	};
-	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr), "GICv2 init");
+
+	must(ioctl(vm, KVM_CREATE_DEVICE, &device), "KVM_CREATE_DEVICE of the GIC");
+	if (version == 2) {
+		gic_address(device.fd, KVM_VGIC_V2_ADDR_TYPE_DIST, GIC_DIST);
+		gic_address(device.fd, KVM_VGIC_V2_ADDR_TYPE_CPU, GICV2_CPU);
+	} else {
+		gic_address(device.fd, KVM_VGIC_V3_ADDR_TYPE_DIST, GIC_DIST);
+		gic_address(device.fd, KVM_VGIC_V3_ADDR_TYPE_REDIST, GICV3_REDIST);
+	}
+	must(ioctl(device.fd, KVM_SET_DEVICE_ATTR, &init), "GIC init");
 }
 
 static void say(const char *line)
@@ -749,6 +575,8 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --el2               run the guest at EL2\n"
+"  --nested            run it within a guest\n"
 "  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
@@ -788,7 +616,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2, REMAP,
-	       EXEC, IOMMUFD, BACKING, IGNORED };
+	       EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -799,6 +627,8 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "ipa-bits", required_argument, NULL, IPA_BITS },
 		{ "hold", no_argument, NULL, HOLD },
 		{ "remap", required_argument, NULL, REMAP },
+		{ "el2", no_argument, NULL, EL2 },
+		{ "nested", no_argument, NULL, NESTED },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
@@ -878,6 +708,12 @@ static void parse(int argc, char **argv, struct options *ret)
 			ret->remap = true;
 			ret->remap_count = number(optarg);
 			break;
+		case EL2:
+			ret->level = LEVEL_EL2;
+			break;
+		case NESTED:
+			ret->level = LEVEL_NESTED;
+			break;
 		case GICV2:
 			ret->gicv2 = true;
 			break;
@@ -945,7 +781,8 @@ static void check_range(const char *what, uint64_t start, uint64_t size,
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
-	struct stage1 s1 = { .next = OFF_TABLES + 0x1000 };
+	struct tables s1 = { .next = OFF_TABLES + 0x1000, .end = OFF_TABLES_END };
+	struct tables s2 = { .next = OFF_NESTED + 0x1000, .end = OFF_NESTED_END };
 	struct options opt;
 	struct params *params;
 	int kvm, vm, vcpu, run_size;
@@ -989,10 +826,14 @@ int main(int argc, char **argv)
 		.accesses = opt.accesses,
 	};
 
-	s1.ram = ram;
-	s1.ram_ipa = opt.ram_ipa;
+	s1.ram = s2.ram = ram;
+	s1.ram_ipa = s2.ram_ipa = opt.ram_ipa;
 	stage1_map(&s1, opt.ram_ipa, opt.ram_size, ATTR_WB);
 	stage1_map(&s1, REPORT_IPA, 0x1000, ATTR_DEVICE);
+	if (opt.level == LEVEL_NESTED) {
+		nested_map(&s2, opt.ram_ipa, opt.ram_size);
+		nested_map(&s2, REPORT_IPA, 0x1000);
+	}
 	ipa = opt.bar_ipa;
 	for (unsigned int i = 0; i < opt.bar_count; i++) {
 		struct bar *bar = &opt.bars[i];
@@ -1009,13 +850,17 @@ int main(int argc, char **argv)
 			vm_add_memory(vm, i + 1, bar->memory, bar->ipa,
 				      bar->size);
 		stage1_map(&s1, bar->ipa, bar->size, ATTR_NC);
+		if (opt.level == LEVEL_NESTED)
+			nested_map(&s2, bar->ipa, bar->size);
 		params->bars[i].ipa = bar->ipa;
 		params->bars[i].size = bar->size;
 	}
 
-	vcpu = vcpu_create(vm, opt.ram_ipa);
+	vcpu = vcpu_create(vm, opt.ram_ipa, opt.level);
 	if (opt.gicv2)
-		gicv2_create(vm);
+		gic_create(vm, 2);
+	else if (opt.level != LEVEL_EL1)
+		gic_create(vm, 3);
 	run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)
 		die(EXIT_SETUP, "mmap of the vCPU: errno=%d (%s)", errno,

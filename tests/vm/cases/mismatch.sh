@@ -39,6 +39,15 @@ equal "$(sample 'ncgate_mismatches{mismatch="absent"}')" 0 "absent"
 equal "$(audit '.type == "mismatch"' | jq -c '[.mismatch, .guest.pid, .device.slot, .device.bar,
 	.verdict, .decided]')" '["unexpected",'$early',"'$bochs'",0,"deny",null]' "the record"
 
+# The programs counted nothing of what was there before them; of the rest, all.
+difference() { # difference GUEST DEVICE BAR TYPE, of the last scrape
+	sample "ncgate_device_stage2_difference_bytes{guest=\"$1\",device=\"$2\",bar=\"$3\",type=\"$4\"}"
+}
+equal "$(sample ncgate_guests_difference)" 1 "guests from before the programs"
+equal "$(difference $early_id $bochs 0 normal_nc)" "$(observed $early_id $bochs 0 normal_nc)" \
+	"bytes that were never counted"
+equal "$(difference $granted_id $ivshmem 2 normal_nc)" 0 "what was counted, against the walk"
+
 # A newer policy turns it round, and a newer daemon finds out.
 daemon_stop KILL
 policy <<-END
@@ -66,6 +75,8 @@ equal "$(result denied)" ok "the denied device's guest"
 denied_id=$(id $guest_pid)
 metrics
 equal "$(sample 'ncgate_mismatches{mismatch="stale"}')" 0 "stale after its guest ended"
+equal "$(sample ncgate_guests_difference)" 1 "guests that were never seen to begin"
+equal "$(difference $denied_id $ivshmem 2 device_nGnRE)" 0 "what is mapped anew, against the walk"
 policy <<-END
 	mode enforce
 	default allow

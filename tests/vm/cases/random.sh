@@ -8,7 +8,7 @@
 # seed: what is done follows from it
 # kernels: 6.12 6.12-16k 7.3 series
 seed=$(cat /ncg/seed)
-steps=${steps:-120}
+steps=$(rounds 120 30)
 echo "seed $seed"
 RANDOM=$seed
 trail="--audit $work/audit.jsonl"

@@ -16,11 +16,22 @@ policy <<-END
 	default deny
 END
 daemon
-echo 3 > "/sys/bus/pci/devices/$pf/sriov_numvfs"
-for n in 0 1 2; do
-	vf[n]=$(basename "$(readlink -f "/sys/bus/pci/devices/$pf/virtfn$n")")
-done
-passthrough "${vf[@]}"
+make_functions() {
+	local n
+	echo 3 > "/sys/bus/pci/devices/$pf/sriov_numvfs"
+	for n in 0 1 2; do
+		vf[n]=$(basename "$(readlink -f "/sys/bus/pci/devices/$pf/virtfn$n")")
+	done
+	passthrough "${vf[@]}"
+}
+take_functions() {
+	local d
+	for d in "${vf[@]}"; do echo "$d" > /sys/bus/pci/drivers/vfio-pci/unbind; done
+	echo 0 > "/sys/bus/pci/devices/$pf/sriov_numvfs"
+	equal "$(ncgate devices --json | jq --argjson v "$(printf '%s\n' "${vf[@]}" | jq -R . | jq -s .)" \
+		'[.devices[] | select(.device as $d | $v | index($d))] | length')" 0 "functions that are gone"
+}
+make_functions
 echo "allow 8086:10ca slot=${vf[1]}" >> "$work/policy.conf"
 kill -HUP "$daemon_pid"
 wait_for 10 audit_has '.type == "policy_load" and .generation == 2'
@@ -60,7 +71,16 @@ done
 end "$both"
 end "$third"
 
-for d in "${vf[@]}"; do echo "$d" > /sys/bus/pci/drivers/vfio-pci/unbind; done
-echo 0 > "/sys/bus/pci/devices/$pf/sriov_numvfs"
-equal "$(ncgate devices --json | jq --argjson v "$(printf '%s\n' "${vf[@]}" | jq -R . | jq -s .)" \
-	'[.devices[] | select(.device as $d | $v | index($d))] | length')" 0 "functions that are gone"
+take_functions
+
+# They come and are mapped while the daemon cannot look: each is told of all the same.
+kill -STOP "$daemon_pid"
+make_functions
+guest unseen --store none --touch-pages 1 --device "${vf[0]}" --bar 0 --device "${vf[2]}" --bar 0
+equal "$(result unseen)" ok "a guest with functions that ncgated does not know"
+kill -CONT "$daemon_pid"
+for n in 0 2; do
+	wait_for 10 audit_has '.type == "stage2_first" and .guest.name == "unseen"
+		and .device.slot == "'"${vf[n]}"'" and .device.iommu_group'
+done
+end "$guest_pid"

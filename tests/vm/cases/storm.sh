@@ -5,7 +5,7 @@
 # limit: 1500
 # alone: it takes minutes, so it is run in a boot of its own and only by its name
 # kernels: 6.12
-reloads=1000
+reloads=$(rounds 1000 100)
 passthrough $ivshmem
 
 filler() { for i in $(seq 100); do echo "allow 8086:$((1000 + i)) bar=$((i % 6))"; done; }

@@ -4,12 +4,13 @@
 # What both are brought to: `counts` are lines "TYPE LEAF_SIZE LEAVES", `ranges`, of
 # all that is no RAM, "IPA PHYS SIZE LEAF_SIZE TYPE" with addresses in hex.
 
-# tables_with DEVICE < ORACLE: the tables that map a BAR of the device, one a line.
+# tables_with DEVICE < ORACLE: the tables that map a BAR of the device, one a line. Not
+# the one by which protected KVM maps the host to itself.
 tables_with() {
 	jq -c --arg d "$1" '
 		([.devices[] | select(.slot == $d and .address and (.mapped | length > 0))
 			| {start: .address, end: (.address + .size)}]) as $bars
-		| .tables[] | select(any(.leaves[]; .pa as $pa
+		| .tables[] | select(any(.leaves[]; .ipa != .pa) and any(.leaves[]; .pa as $pa
 			| any($bars[]; $pa >= .start and $pa < .end)))'
 }
 table_counts() {

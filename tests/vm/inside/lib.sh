@@ -42,6 +42,9 @@ case $release in
 esac
 [ $unasked = normal_nc ] && unasked_store=ok || unasked_store=kvm-error
 
+# rounds FULL SHORT: how often, in a full run or in one that is made short.
+rounds() { [ -e /ncg/short ] && echo "$2" || echo "$1"; }
+
 # saw WHAT VALUE...: one cell of what this run has seen, for its report.
 saw() { echo "$*" >> /ncg/logs/saw; }
 
