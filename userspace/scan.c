@@ -226,16 +226,25 @@ static int finish(struct ncg_scan *scan)
 	return r;
 }
 
+/* Whether the next table is of the last level: it holds no tables. */
+static bool next_is_last(const struct ncg_scan *scan)
+{
+	return scan->stack[scan->depth - 1].level == NCG_S2_LEVEL_MAX;
+}
+
 int ncg_scan_step(struct ncg_scan *scan, const struct ncg_scan_copier *copier)
 {
 	uint64_t single_end = scan->decoder.single + SINGLE_MAX;
 	struct ncg_scan_todo taken[NCG_WALK_BATCH];
-	uint32_t batch = scan->batch ? scan->batch : copier->batch, count = 0, done = 0;
+	bool last = scan->depth && next_is_last(scan);
+	uint32_t batch = scan->batch[last] ? scan->batch[last] : copier->batch;
+	uint32_t count = 0, done = 0;
 	int r;
 
 	/* Here and not at the start: the scan may have been moved in memory. */
 	scan->decoder.sink = (struct ncg_s2_sink){ on_table, on_range, scan };
-	while (scan->depth && count < batch) {
+	/* Not mixed: what ends a piece early is mostly one kind, and copied again. */
+	while (scan->depth && count < batch && next_is_last(scan) == last) {
 		taken[count] = scan->stack[--scan->depth];
 		copier->requests[count] = taken[count].request;
 		count++;
@@ -266,7 +275,7 @@ int ncg_scan_step(struct ncg_scan *scan, const struct ncg_scan_copier *copier)
 	if (!r)
 		r = put_back(scan, taken + done, count - done);
 	/* The next pages are most likely of the same kind. */
-	scan->batch = done < count ? (done ? done : 1) : (uint32_t)min(2 * batch, copier->batch);
+	scan->batch[last] = done < count ? (done ? done : 1) : (uint32_t)min(2 * batch, copier->batch);
 	return r ? r : 1;
 }
 

@@ -39,7 +39,7 @@ struct ncg_scan {
 	struct ncg_scan_todo *stack;
 	size_t depth, room;
 	const struct ncg_scan_todo *decoding; /* whose page is being decoded */
-	uint32_t batch; /* pages to ask for at a time; 0: as many as the copier takes */
+	uint32_t batch[2]; /* pages to ask for at a time, [1]: of the last level; 0: all there may be */
 	struct ncg_s2_range *ranges; /* all that is not NCG_MT_NORMAL_WB; sorted once done */
 	size_t range_count, range_room;
 	uint64_t errors; /* tables given up on */
