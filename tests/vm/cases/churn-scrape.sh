@@ -28,7 +28,7 @@ churn --device $ivshmem --bar 2 --store aligned &
 pids="$pids $!"
 
 seen=0
-for i in $(seq 80); do
+for i in $(seq 50); do
 	metrics
 	awk -v ram=$ram '
 		/^ncgate_guest_tables/ && !/state="(visible|pending)"/ { print; bad = 1 }
@@ -47,7 +47,7 @@ touch "$work/enough"
 both_ended() { [ "$(wc -l < "$work/churned")" = 2 ]; }
 wait_for 60 both_ended
 cat "$work/churned"
-echo "guests in $seen of 80 scrapes"
+echo "guests in $seen of 50 scrapes"
 [ $seen -gt 0 ] || fail "no scrape met a guest"
 metrics
 equal "$(sample ncgate_guests)" 0 "guests after all have ended"
