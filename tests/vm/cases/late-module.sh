@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # vfio-pci loaded after ncgated: the hook is attached once it is there.
-# kernels: 6.12 7.3 series
+# kernels: 6.12 6.12-16k 7.3 series
 vfio_unload # another case of this boot may have loaded it
 policy <<-END
 	mode enforce
