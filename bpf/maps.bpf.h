@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The maps that the programs share with each other and with the daemon, pinned by
- * name so that they outlive all of them. maps.bpf.c makes them; the daemon replaces
- * the policy, fills `bars` and keeps `recorded` and `vm_notes`; the programs own
- * everything else.
+ * name so that they outlive all of them. maps.bpf.c makes them. The daemon replaces the
+ * policy, keeps `recorded` and `vm_notes`, and takes out of `decided` and `uses` what has
+ * ended; `bars` has what it finds in sysfs and what the programs see mapped. The programs
+ * own everything else.
  */
 #ifndef NCGATE_MAPS_BPF_H
 #define NCGATE_MAPS_BPF_H
