@@ -31,7 +31,8 @@ arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached
 		baseline bench-walk stage2_test) \
 	$(OUT)/guest/initrd
 
-$(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h
+$(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h \
+	tests/vm/minivmm_vfio.c tests/vm/minivmm_vfio.h
 
 $(OUT)/bin/minivmm $(OUT)/bin/vfiomap: $(OUT)/bin/%: tests/vm/%.c
 	$(call say,CC,$@)

@@ -37,14 +37,12 @@
  * there is no time limit here: whoever starts this sets one.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <linux/mman.h>
-#include <linux/vfio.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -59,19 +57,9 @@
 #include <unistd.h>
 
 #include "minivmm_guest.h"
+#include "minivmm_vfio.h"
 
-#define MAX_GROUPS	16
 #define EXEC_FD		10
-
-struct bar {
-	char slot[16];		/* DDDD:BB:DD.F */
-	int index;
-	void *memory;		/* NULL: trapped */
-	int fd;			/* of the device */
-	uint64_t offset;	/* of the BAR in it */
-	uint64_t size;		/* of the mapping, whole host pages */
-	uint64_t ipa;
-};
 
 /* What guest RAM is made of. */
 enum backing {
@@ -123,15 +111,6 @@ void die(int status, const char *format, ...)
 	exit(status);
 }
 
-/* For a system call that must not fail. */
-static int must(int result, const char *what)
-{
-	if (result < 0)
-		die(EXIT_SETUP, "%s: errno=%d (%s)", what, errno,
-		    strerror(errno));
-	return result;
-}
-
 /* KVM_RUN returns at once when immediate_exit is set, so no signal is lost. */
 static void on_signal(int signal)
 {
@@ -139,27 +118,6 @@ static void on_signal(int signal)
 	asked_to_end = 1;
 	if (run)
 		run->immediate_exit = 1;
-}
-
-static uint64_t round_up(uint64_t value, uint64_t to)
-{
-	return (value + to - 1) / to * to;
-}
-
-/*
- * Address space of `size` bytes, aligned so that host and guest-physical
- * addresses agree in their low bits and KVM may use block mappings. The
- * caller maps over it.
- */
-static void *reserve(uint64_t size, uint64_t align)
-{
-	char *space = mmap(NULL, size + align, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (space == MAP_FAILED)
-		die(EXIT_SETUP, "mmap of %" PRIu64 " bytes: errno=%d (%s)",
-		    size, errno, strerror(errno));
-	return (char *)round_up((uintptr_t)space, align);
 }
 
 /*
@@ -184,195 +142,6 @@ static void alias(char *ram, uint64_t ram_size, uint64_t size)
 	must(madvise(ram + OFF_TOUCH, ram_size - OFF_TOUCH, MADV_POPULATE_WRITE),
 	     "MADV_POPULATE_WRITE of guest RAM");
 	close(file);
-}
-
-/* --- VFIO ------------------------------------------------------------- */
-
-static bool use_iommufd;
-
-static int vfio_container(void)
-{
-	static int container = -1;
-
-	if (container >= 0)
-		return container;
-	container = must(open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC),
-			 "open /dev/vfio/vfio");
-	if (ioctl(container, VFIO_GET_API_VERSION) != VFIO_API_VERSION)
-		die(EXIT_SETUP, "VFIO_GET_API_VERSION: unknown version");
-	return container;
-}
-
-/* The group's descriptor, opened and in the container. */
-static int vfio_group(const char *slot)
-{
-	static struct {
-		int number, fd;
-	} groups[MAX_GROUPS];
-	static unsigned int count;
-	struct vfio_group_status status = { .argsz = sizeof(status) };
-	int container = vfio_container();
-	char path[96], target[256];
-	const char *base;
-	ssize_t length;
-	int number, fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
-		 slot);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		die(EXIT_SETUP, "readlink %s: errno=%d (%s)", path, errno,
-		    strerror(errno));
-	target[length] = '\0';
-	base = strrchr(target, '/');
-	number = atoi(base ? base + 1 : target);
-	for (unsigned int i = 0; i < count; i++)
-		if (groups[i].number == number)
-			return groups[i].fd;
-	if (count == MAX_GROUPS)
-		die(EXIT_SETUP, "more than %d groups", MAX_GROUPS);
-
-	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
-	fd = must(open(path, O_RDWR | O_CLOEXEC), path);
-	must(ioctl(fd, VFIO_GROUP_GET_STATUS, &status),
-	     "VFIO_GROUP_GET_STATUS");
-	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		die(EXIT_SETUP, "group %d of %s is not viable: not all of its "
-		    "devices are bound to vfio-pci", number, slot);
-	must(ioctl(fd, VFIO_GROUP_SET_CONTAINER, &container),
-	     "VFIO_GROUP_SET_CONTAINER");
-	if (!count)
-		must(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU),
-		     "VFIO_SET_IOMMU type1v2");
-	groups[count].number = number;
-	groups[count++].fd = fd;
-	return fd;
-}
-
-/* The device's own character device, bound to an iommufd: no group, no container. */
-static int vfio_cdev(const char *slot)
-{
-	static int iommufd = -1;
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	char path[320], name[256] = "";
-	struct dirent *entry;
-	DIR *dir;
-	int fd;
-
-	if (iommufd < 0)
-		iommufd = must(open("/dev/iommu", O_RDWR | O_CLOEXEC), "open /dev/iommu");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", slot);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, "vfio", 4))
-			snprintf(name, sizeof(name), "%s", entry->d_name);
-	if (!*name)
-		die(EXIT_SETUP, "%s has no character device", slot);
-	closedir(dir);
-	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
-	fd = must(open(path, O_RDWR | O_CLOEXEC), path);
-	bind.iommufd = iommufd;
-	must(ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind), "VFIO_DEVICE_BIND_IOMMUFD");
-	return fd;
-}
-
-/* The device's descriptor, with memory decoding switched on. */
-static int vfio_device(const char *slot)
-{
-	static struct {
-		char slot[16];
-		int fd;
-	} devices[MAX_BARS];
-	static unsigned int count;
-	struct vfio_region_info config = {
-		.argsz = sizeof(config),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	uint16_t command;
-	int fd;
-
-	for (unsigned int i = 0; i < count; i++)
-		if (!strcmp(devices[i].slot, slot))
-			return devices[i].fd;
-	fd = use_iommufd ? vfio_cdev(slot) :
-	     must(ioctl(vfio_group(slot), VFIO_GROUP_GET_DEVICE_FD, slot),
-		  "VFIO_GROUP_GET_DEVICE_FD");
-	must(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config),
-	     "VFIO_DEVICE_GET_REGION_INFO of the configuration space");
-	/* PCI: the command register is at 4, bit 1 is memory decoding. */
-	if (pread(fd, &command, 2, config.offset + 4) != 2)
-		die(EXIT_SETUP, "pread of the PCI command register: errno=%d",
-		    errno);
-	command |= 1 << 1;
-	if (pwrite(fd, &command, 2, config.offset + 4) != 2)
-		die(EXIT_SETUP, "pwrite of the PCI command register: errno=%d",
-		    errno);
-	strcpy(devices[count].slot, slot);
-	devices[count++].fd = fd;
-	return fd;
-}
-
-/* Maps the BAR at its place in this process; false when that is refused. */
-static bool vfio_mmap_bar(struct bar *bar)
-{
-	return mmap(bar->memory, bar->size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED, bar->fd, bar->offset) != MAP_FAILED;
-}
-
-static void vfio_map_bar(struct bar *bar)
-{
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_BAR0_REGION_INDEX + bar->index,
-	};
-
-	bar->fd = vfio_device(bar->slot);
-	must(ioctl(bar->fd, VFIO_DEVICE_GET_REGION_INFO, &info),
-	     "VFIO_DEVICE_GET_REGION_INFO");
-	if (!info.size)
-		die(EXIT_SETUP, "%s has no BAR %d", bar->slot, bar->index);
-	bar->offset = info.offset;
-	bar->size = round_up(info.size, sysconf(_SC_PAGESIZE));
-	bar->memory = reserve(bar->size, BLOCK);
-	if (!vfio_mmap_bar(bar)) {
-		printf("{\"trapped\":\"%s\",\"bar\":%d,\"errno\":%d}\n",
-		       bar->slot, bar->index, errno);
-		bar->memory = NULL;
-	}
-}
-
-/* Maps every BAR again and again, in place of itself, and runs no guest. */
-static int vfio_remap(struct options *opt)
-{
-	uint64_t count = 0;
-
-	for (unsigned int i = 0; i < opt->bar_count; i++)
-		vfio_map_bar(&opt->bars[i]);
-	while (!asked_to_end && (!opt->remap_count || count < opt->remap_count)) {
-		for (unsigned int i = 0; i < opt->bar_count; i++)
-			if (!vfio_mmap_bar(&opt->bars[i]))
-				die(EXIT_SETUP, "%s BAR %d: mmap: errno=%d (%s)",
-				    opt->bars[i].slot, opt->bars[i].index, errno,
-				    strerror(errno));
-		count++;
-	}
-	printf("{\"result\":\"remapped\",\"count\":%" PRIu64 "}\n", count);
-	return EXIT_OK;
-}
-
-/* Does what the guest wanted to do to a BAR that is not mapped. */
-static void vfio_access(const struct bar *bar)
-{
-	uint64_t at = bar->offset + (run->mmio.phys_addr - bar->ipa);
-	ssize_t length = run->mmio.len, done;
-
-	done = run->mmio.is_write ?
-		       pwrite(bar->fd, run->mmio.data, length, at) :
-		       pread(bar->fd, run->mmio.data, length, at);
-	if (done != length)
-		die(EXIT_SETUP, "%s BAR %d: access of %zd bytes at 0x%" PRIx64
-		    ": errno=%d (%s)", bar->slot, bar->index, length,
-		    at - bar->offset, errno, strerror(errno));
 }
 
 /* --- KVM -------------------------------------------------------------- */
@@ -537,6 +306,21 @@ static uint64_t now_ns(clockid_t clock)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/* Does what the guest wanted to do to a BAR that is not mapped. */
+static void vfio_access(const struct bar *bar)
+{
+	uint64_t at = bar->offset + (run->mmio.phys_addr - bar->ipa);
+	ssize_t length = run->mmio.len, done;
+
+	done = run->mmio.is_write ?
+		       pwrite(bar->fd, run->mmio.data, length, at) :
+		       pread(bar->fd, run->mmio.data, length, at);
+	if (done != length)
+		die(EXIT_SETUP, "%s BAR %d: access of %zd bytes at 0x%" PRIx64
+		    ": errno=%d (%s)", bar->slot, bar->index, length,
+		    at - bar->offset, errno, strerror(errno));
+}
+
 /* The BAR at a guest-physical address, or NULL. */
 static const struct bar *bar_at(const struct options *opt, uint64_t ipa)
 {
@@ -613,6 +397,25 @@ static int vcpu_run(int vm, int vcpu, void *ram, const struct options *opt)
 		}
 	}
 	return status;
+}
+
+/* Maps every BAR again and again, in place of itself, and runs no guest. */
+static int vfio_remap(struct options *opt)
+{
+	uint64_t count = 0;
+
+	for (unsigned int i = 0; i < opt->bar_count; i++)
+		vfio_map_bar(&opt->bars[i]);
+	while (!asked_to_end && (!opt->remap_count || count < opt->remap_count)) {
+		for (unsigned int i = 0; i < opt->bar_count; i++)
+			if (!vfio_mmap_bar(&opt->bars[i]))
+				die(EXIT_SETUP, "%s BAR %d: mmap: errno=%d (%s)",
+				    opt->bars[i].slot, opt->bars[i].index, errno,
+				    strerror(errno));
+		count++;
+	}
+	printf("{\"result\":\"remapped\",\"count\":%" PRIu64 "}\n", count);
+	return EXIT_OK;
 }
 
 /* --- options ---------------------------------------------------------- */
@@ -795,7 +598,7 @@ static void parse(int argc, char **argv, struct options *ret)
 			ret->gicv2 = true;
 			break;
 		case IOMMUFD:
-			use_iommufd = true;
+			vfio_use_iommufd = true;
 			break;
 		case EXEC:
 			ret->exec = argv;
