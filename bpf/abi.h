@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define NCG_LAYOUT 3
+#define NCG_LAYOUT 4
 
 #define NCG_PATH_LEN 64 /* policy file names in events, NUL included */
 #define NCG_COMM_LEN 16 /* TASK_COMM_LEN */
@@ -403,6 +403,28 @@ struct ncg_bar_key {
 /* The trie's value: domain 63..32, bus 31..24, devfn 23..16, BAR 15..0. */
 #define NCG_BAR_ID(domain, bus, devfn, bar) \
 	((__u64)(domain) << 32 | (__u64)(bus) << 24 | (__u64)(devfn) << 16 | (__u64)(bar))
+
+/*
+ * Memory that a driver shows a guest as a BAR of its device, where PCI knows no BAR
+ * (nvgrace-gpu): the element of the `regions` map, by the host-physical address of its
+ * first byte. One for each place where an mmap of such a BAR begins.
+ */
+#define NCG_DRIVER_LEN 32
+#define NCG_REGIONS_MAX 1024
+
+struct ncg_region {
+	__u64 where; /* NCG_BAR_ID() */
+	__u64 size;  /* bytes that are mapped from there on */
+	char driver[NCG_DRIVER_LEN]; /* as sysfs names it; may be cut */
+};
+
+/* A file that vfio opened for a device, while it is open; kernel addresses. */
+struct ncg_opened_key {
+	__u64 k_file;
+	__u64 k_operations; /* no other file at that address has them */
+};
+
+#define NCG_OPENED_MAX 4096
 
 /* Where there is no BAR: the GiB of host-physical addresses. No domain is so high. */
 #define NCG_BLOCK_ID(phys) (1ULL << 63 | (__u64)(phys) >> 30)

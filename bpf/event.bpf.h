@@ -62,6 +62,13 @@ static __always_inline void fill_task(struct ncg_task *ret_task)
 	ret_comm[1] = comm[1];
 }
 
+static __always_inline __u64 pci_bar_id(struct pci_dev *pdev, __u32 bar)
+{
+	struct pci_bus *bus = pdev->bus;
+
+	return NCG_BAR_ID(bus->domain_nr, bus->number, pdev->devfn, bar);
+}
+
 /*
  * pdev: an argument of a program, or from compat_pci_dev(). Each of these loads costs
  * about eight instructions, since the kernel guards them: so nobody does them twice.

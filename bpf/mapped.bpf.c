@@ -1,15 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which BARs of vfio-pci devices are mapped now, by whom. An iterator: nothing is
- * attached, it runs as the daemon reads from it, and takes each address space's lock
- * as /proc/PID/maps does. Owns nothing.
+ * Which BARs of vfio-pci devices are mapped now, by whom; and which of them holds what a
+ * guest has, where PCI does not tell. Iterators: nothing is attached, they run as the
+ * daemon reads from them, and take each address space's lock as /proc/PID/maps does.
+ * Adds to `regions`, owns nothing.
  */
 #include "event.bpf.h"
+#include "region.bpf.h"
 #include "vfio.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 page_shift = 12;
+
+/* What region_of is asked; set before it is run. */
+__u64 asked_kvm, asked_ipa, asked_phys;
+
+/*
+ * Notes the BAR through which a VM's process has what the VM has at a guest-physical
+ * address, if it is one that a driver shows. The VM may be gone by now, and its memory be
+ * something else's: then no mapping fits, or one of this process's own that does.
+ */
+SEC("iter/task_vma")
+int region_of(struct bpf_iter__task_vma *ctx)
+{
+	struct kvm *kvm = (void *)asked_kvm;
+	struct vm_area_struct *vma = ctx->vma;
+	struct task_struct *task = ctx->task;
+	struct ncg_region device;
+	struct pci_dev *pdev;
+	struct file *file;
+	__u64 hva;
+
+	if (!task || !vma || BPF_CORE_READ(kvm, mm) != BPF_CORE_READ(task, mm))
+		return 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	hva = region_hva(kvm, asked_ipa, page_shift);
+	if (!file || hva < BPF_CORE_READ(vma, vm_start) || hva >= BPF_CORE_READ(vma, vm_end))
+		return 0;
+	pdev = vfio_pci_device(file);
+	if (!pdev)
+		return 0;
+	region_device(pdev, &device);
+	region_of_vma(vma, &device, hva, asked_phys, page_shift);
+	return 0;
+}
 
 /* Writes one struct ncg_mapped for each mapping of a BAR, of each address space once. */
 SEC("iter/task_vma")

@@ -3,8 +3,8 @@
  * The maps that the programs share with each other and with the daemon, pinned by
  * name so that they outlive all of them. maps.bpf.c makes them. The daemon replaces the
  * policy, keeps `recorded` and `vm_notes`, and takes out of `decided` and `uses` what has
- * ended; `bars` has what it finds in sysfs and what the programs see mapped. The programs
- * own everything else.
+ * ended; `bars` has what it finds in sysfs and what the programs see mapped, `regions`
+ * what they see without the devices that have left. The programs own everything else.
  */
 #ifndef NCGATE_MAPS_BPF_H
 #define NCGATE_MAPS_BPF_H
@@ -68,6 +68,30 @@ struct {
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } bars SEC(".maps");
+
+/* Host-physical address -> what a driver shows there as a BAR. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NCG_REGIONS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct ncg_region);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} regions SEC(".maps");
+
+/*
+ * A file of vfio's -> its device (BAR 0, size 0), noted when a BAR of it is mapped: for the
+ * program that sees stage-2 maps, which may be there before vfio is and then knows nothing
+ * of vfio's types. What is left of a file that was closed does no harm: another of vfio's
+ * at its address is noted anew before it has a mapping.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NCG_OPENED_MAX);
+	__type(key, struct ncg_opened_key);
+	__type(value, struct ncg_region);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} opened SEC(".maps");
 
 /* struct kvm * -> id. Ids are never used twice, addresses are. */
 struct {

@@ -5,7 +5,9 @@
  * nothing; a missed observation is a lost event, which is counted.
  */
 #include "event.bpf.h"
+#include "region.bpf.h"
 #include "use.bpf.h"
+#include "vfio.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -41,17 +43,44 @@ static __always_inline void note_bar(const struct ncg_pci *pci)
 	bpf_map_update_elem(&bars, &key, &id, BPF_ANY);
 }
 
-SEC("fexit/vfio_pci_core_mmap")
-int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
+/*
+ * Whose file it is; and where it is, of a driver that maps other memory than the BAR that
+ * PCI knows and leaves its page frame in vm_pgoff, as v6.8's vfio-pci-core does of a BAR.
+ */
+static __always_inline void note_region(struct pci_dev *pdev, const struct ncg_pci *pci,
+					const struct bar_place *asked, struct vm_area_struct *vma)
 {
-	struct pci_dev *pdev = compat_pci_dev(core->dev);
-	__u64 pgoff = vma->vm_pgoff;
-	struct bar_place place = ret ? compat_bar_place(pgoff, page_shift) :
-				       compat_bar_mapped(pdev, pgoff, page_shift);
-	struct ncg_event_bar_mmap *event;
-	struct ncg_pci pci;
-	bool granted;
+	struct bar_place found = compat_bar_place(vma->vm_pgoff, page_shift);
+	struct ncg_opened_key file = region_file(vma);
+	__u64 phys = vma->vm_pgoff << page_shift;
+	struct ncg_region device;
 
+	region_device(pdev, &device);
+	bpf_map_update_elem(&opened, &file, &device, BPF_ANY);
+	if ((found.bar == asked->bar && found.offset == asked->offset) ||
+	    phys - pci->bar_start < pci->bar_size)
+		return;
+	region_note(&device, pci->bar, phys, vma->vm_end - vma->vm_start);
+}
+
+/* Of vfio, not of a driver: those that map a BAR in their own way come by here as well. */
+SEC("fexit/vfio_device_fops_mmap")
+int BPF_PROG(bar_mmap, struct file *file, struct vm_area_struct *vma, int ret)
+{
+	struct pci_dev *pdev = vfio_opened_device(file);
+	struct ncg_event_bar_mmap *event;
+	struct bar_place place;
+	struct ncg_pci pci;
+	bool granted, asked;
+	__u64 length;
+
+	if (!pdev)
+		return 0;
+	/* What it is now in vm_pgoff is the driver's. */
+	asked = vfio_asked_place(page_shift, &place, &length);
+	if (!asked)
+		place = ret ? compat_bar_place(vma->vm_pgoff, page_shift) :
+			      compat_bar_mapped(pdev, vma->vm_pgoff, page_shift);
 	if (place.bar == NCG_NO_BAR)
 		return 0;
 	granted = ret == 0 && compat_vma_any_uncached(vma);
@@ -65,6 +94,8 @@ int BPF_PROG(bar_mmap, struct vfio_device___ncg *core, struct vm_area_struct *vm
 	fill_pci(&pci, pdev, place.bar);
 	if (!ret)
 		note_bar(&pci);
+	if (!ret && asked)
+		note_region(pdev, &pci, &place, vma);
 	event = event_reserve(NCG_EVENT_BAR_MMAP, sizeof(*event));
 	if (!event)
 		return 0;
@@ -92,14 +123,44 @@ static __always_inline __u64 vm_id(__u64 kvm)
 	return known ? *known : id;
 }
 
-static __always_inline __u64 where_is(__u64 phys)
+struct region_search {
+	__u64 hva, phys;
+	__u64 where;
+};
+
+static long search_vma(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
 {
+	struct ncg_opened_key file = region_file(vma);
+	struct ncg_region *device = bpf_map_lookup_elem(&opened, &file);
+	struct region_search *search = ctx;
+
+	if (device)
+		search->where = region_of_vma(vma, device, search->hva, search->phys, page_shift);
+	return 0;
+}
+
+/*
+ * By the daemon's table; what is not in it, by the mapping of the VMM, whose thread this
+ * is. That can fail where somebody has the address space's lock; the next map finds it.
+ */
+static __always_inline __u64 where_is(struct kvm *kvm, struct kvm_s2_mmu *mmu, __u64 phys,
+				      __u64 ipa)
+{
+	struct region_search search = { .phys = phys, .where = NCG_NO_WHERE };
 	struct ncg_bar_key key = { .prefix = 64 };
 	__u64 be = __builtin_bswap64(phys), *bar;
 
 	__builtin_memcpy(key.address, &be, sizeof(be));
 	bar = bpf_map_lookup_elem(&bars, &key);
-	return bar ? *bar : NCG_BLOCK_ID(phys);
+	if (bar)
+		return *bar;
+	/* What a hypervisor within the guest maps, the guest has mapped before. */
+	if (mmu != __builtin_preserve_access_index(&kvm->arch.mmu))
+		return NCG_BLOCK_ID(phys);
+	search.hva = region_hva(kvm, ipa, page_shift);
+	if (search.hva)
+		bpf_find_vma(bpf_get_current_task_btf(), search.hva, search_vma, &search, 0);
+	return search.where == NCG_NO_WHERE ? NCG_BLOCK_ID(phys) : search.where;
 }
 
 /* Arguments of kvm_pgtable_stage2_map(). */
@@ -115,6 +176,8 @@ static __noinline int map_of_device(__u64 *ctx)
 	};
 	struct kvm_pgtable *pgt = (void *)ctx[STAGE2_MAP_PGT];
 	struct kvm_arch *arch;
+	struct kvm_s2_mmu *mmu;
+	struct kvm *kvm;
 
 	if (compat_prot_normal_nc(ctx[STAGE2_MAP_PROT])) {
 		count(NCG_CTR_STAGE2_MAPS_NORMAL_NC);
@@ -123,9 +186,11 @@ static __noinline int map_of_device(__u64 *ctx)
 		count(NCG_CTR_STAGE2_MAPS_DEVICE_nGnRE);
 		map.memtype = NCG_MT_DEVICE_nGnRE;
 	}
-	arch = BPF_CORE_READ(pgt, mmu, arch);
-	map.vm = vm_id((__u64)arch - bpf_core_field_offset(struct kvm, arch));
-	map.where = where_is(map.phys);
+	mmu = BPF_CORE_READ(pgt, mmu);
+	arch = BPF_CORE_READ(mmu, arch);
+	kvm = (void *)arch - bpf_core_field_offset(struct kvm, arch);
+	map.vm = vm_id((__u64)kvm);
+	map.where = where_is(kvm, mmu, map.phys, map.ipa);
 	use_report(&map);
 	return 0;
 }

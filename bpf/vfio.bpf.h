@@ -13,6 +13,19 @@
 
 #include "compat.bpf.h"
 
+/* The PCI device of a file that is known to be open for one device; NULL for other buses. */
+static __always_inline struct pci_dev *vfio_opened_device(struct file *file)
+{
+	struct vfio_device_file___ncg *opened = BPF_CORE_READ(file, private_data);
+	struct device *dev = BPF_CORE_READ(opened, device, dev);
+	char bus[4];
+
+	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||
+	    __builtin_memcmp(bus, "pci", sizeof(bus)))
+		return NULL;
+	return compat_pci_dev(dev);
+}
+
 /*
  * The PCI device behind a file that vfio opened for one device, through its group or
  * as /dev/vfio/devices/vfioN; NULL for every other file. Of vfio's files only these
@@ -23,19 +36,12 @@ static __always_inline struct pci_dev *vfio_pci_device(struct file *file)
 {
 	const struct file_operations *operations = BPF_CORE_READ(file, f_op);
 	struct module *owner = BPF_CORE_READ(operations, owner);
-	struct vfio_device_file___ncg *opened;
-	struct device *dev;
-	char module[5], bus[4];
+	char module[5];
 
 	if (!owner || bpf_probe_read_kernel(module, sizeof(module), owner->name) ||
 	    __builtin_memcmp(module, "vfio", sizeof(module)) || !BPF_CORE_READ(operations, mmap))
 		return NULL;
-	opened = BPF_CORE_READ(file, private_data);
-	dev = BPF_CORE_READ(opened, device, dev);
-	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||
-	    __builtin_memcmp(bus, "pci", sizeof(bus)))
-		return NULL;
-	return compat_pci_dev(dev);
+	return vfio_opened_device(file);
 }
 
 /* The BARs that a device has, bit n for BAR n. */

@@ -198,6 +198,9 @@ static int index_ranges(struct ncg_devices *devices)
 	size_t i;
 	unsigned int bar;
 
+	free(devices->ranges);
+	devices->ranges = NULL;
+	devices->ranges_count = 0;
 	if (!devices->count)
 		return 0;
 	devices->ranges = calloc(devices->count * NCG_DEVICE_BARS, sizeof(*devices->ranges));
@@ -276,6 +279,41 @@ int ncg_devices_read(const char *sysfs, struct ncg_devices **ret_devices)
 	return 0;
 }
 
+/* For ncg_devices_show(): the list is the snapshot's own. */
+static struct ncg_device *device_at(struct ncg_devices *devices, const struct ncg_device_shown *s)
+{
+	const struct ncg_device *d = ncg_devices_find(devices, s->domain, s->bus, s->devfn);
+
+	return d ? &devices->list[d - devices->list] : NULL;
+}
+
+int ncg_devices_show(struct ncg_devices *devices, const struct ncg_device_shown *shown,
+		     size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct ncg_device *device = device_at(devices, &shown[i]);
+		uint64_t start = shown[i].start, end = start + shown[i].size;
+		struct ncg_bar *bar;
+
+		if (!device)
+			continue;
+		bar = &device->bars[shown[i].bar];
+		if (bar->shown && bar->start < start)
+			start = bar->start;
+		if (bar->shown && bar->start + bar->size > end)
+			end = bar->start + bar->size;
+		*bar = (struct ncg_bar){
+			.start = start,
+			.size = end - start,
+			.memory = true,
+			.prefetchable = true,
+			.assigned = true,
+			.shown = true,
+		};
+	}
+	return count ? index_ranges(devices) : 0;
+}
+
 void ncg_devices_free(struct ncg_devices *devices)
 {
 	if (!devices)
@@ -334,6 +372,13 @@ const struct ncg_device *ncg_devices_find(const struct ncg_devices *devices, uin
 	if (!devices->count)
 		return NULL;
 	return bsearch(&key, devices->list, devices->count, sizeof(key), compare_devices);
+}
+
+uint64_t ncg_device_block(uint64_t start, uint64_t size)
+{
+	uint64_t fits = 1ULL << (63 - __builtin_clzll(size)), aligned = start & -start;
+
+	return aligned && aligned < fits ? aligned : fits;
 }
 
 bool ncg_device_assignable(const struct ncg_device *device)

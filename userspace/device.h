@@ -27,6 +27,7 @@ struct ncg_bar {
 	uint64_t size;	/* bytes; 0: there is no such BAR */
 	uint64_t flags; /* IORESOURCE_*, include/linux/ioport.h */
 	bool memory;	/* else I/O ports; start is then a port */
+	bool shown;	/* by its driver (ncg_devices_show()), whatever PCI says of it */
 	bool prefetchable;
 	bool assigned; /* start means something */
 };
@@ -72,6 +73,24 @@ struct ncg_devices {
  */
 int ncg_devices_read(const char *sysfs, struct ncg_devices **ret_devices);
 
+/* Memory that a device's driver shows as its BAR where PCI knows none (nvgrace-gpu). */
+struct ncg_device_shown {
+	uint32_t domain;
+	uint8_t bus;
+	uint8_t devfn;
+	uint8_t bar; /* below NCG_DEVICE_BARS */
+	uint64_t start; /* host-physical, bytes */
+	uint64_t size;	/* bytes, not 0 */
+};
+
+/*
+ * Puts such BARs in the place of those that PCI has under the same numbers, before the
+ * snapshot is shared. Several parts of one make the least range that holds them all; of
+ * a device that is not there nothing is shown. Returns 0 or -ENOMEM.
+ */
+int ncg_devices_show(struct ncg_devices *devices, const struct ncg_device_shown *shown,
+		     size_t count);
+
 /* Takes NULL. */
 void ncg_devices_free(struct ncg_devices *devices);
 
@@ -88,6 +107,12 @@ const struct ncg_device *ncg_devices_lookup(const struct ncg_devices *devices, u
 
 /* Where the first BAR after a host-physical address begins; UINT64_MAX: none does. */
 uint64_t ncg_devices_next(const struct ncg_devices *devices, uint64_t phys);
+
+/*
+ * The largest block that begins at a host-physical address, is a power of two aligned to
+ * its own size, and has no more than size (not 0) bytes.
+ */
+uint64_t ncg_device_block(uint64_t start, uint64_t size);
 
 /*
  * Whether a device can be given to a guest: a VFIO driver has it, or it has an

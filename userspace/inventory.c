@@ -10,21 +10,29 @@
 #include <bpf/bpf.h>
 
 #include "abi.h"
+#include "cleanup.h"
 #include "log.h"
+#include "mapped.h"
 
 struct ncg_inventory {
 	struct ncg_devices *devices;
 	struct ncg_pci_names *names;
 	__u64 read_at; /* CLOCK_BOOTTIME, ns: before the last reading of sysfs */
-	int bars_fd;
+	struct ncg_inventory_maps maps;
+	/* Host-physical addresses in no BAR that were asked about, oldest overwritten. */
+	__u64 asked[256];
+	size_t asked_count;
 };
 
-/* Every memory BAR as one prefix. Only what changed is written. */
+/*
+ * Every memory BAR as one prefix, and one that is no power of two as several. Only what
+ * changed is written.
+ */
 static int sync_bars(const struct ncg_inventory *inventory, const struct ncg_devices *old)
 {
 	const struct ncg_devices *now = inventory->devices;
 
-	if (inventory->bars_fd < 0)
+	if (inventory->maps.bars < 0)
 		return 0;
 	for (int round = 0; round < 2; round++) {
 		/* Round 0 takes away the old ranges, round 1 puts in the new. */
@@ -33,18 +41,22 @@ static int sync_bars(const struct ncg_inventory *inventory, const struct ncg_dev
 		for (size_t i = 0; devices && i < devices->ranges_count; i++) {
 			const struct ncg_device_range *range = &devices->ranges[i];
 			const struct ncg_device *d = &devices->list[range->device];
-			__u64 size = range->end - range->start + 1, be = htobe64(range->start);
+			__u64 left = range->end - range->start + 1, start = range->start, part;
 			__u64 id = NCG_BAR_ID(d->domain, d->bus, d->devfn, range->bar);
-			struct ncg_bar_key key;
 
-			if (!size || size & (size - 1))
-				continue;
-			key.prefix = 64 - __builtin_ctzll(size);
-			memcpy(key.address, &be, sizeof(be));
-			if (round == 0)
-				bpf_map_delete_elem(inventory->bars_fd, &key);
-			else if (bpf_map_update_elem(inventory->bars_fd, &key, &id, BPF_ANY))
-				return -errno;
+			for (; left; start += part, left -= part) {
+				struct ncg_bar_key key;
+				__u64 be = htobe64(start);
+
+				part = ncg_device_block(start, left);
+				key.prefix = 64 - __builtin_ctzll(part);
+				memcpy(key.address, &be, sizeof(be));
+				if (round == 0)
+					bpf_map_delete_elem(inventory->maps.bars, &key);
+				else if (bpf_map_update_elem(inventory->maps.bars, &key, &id,
+							     BPF_ANY))
+					return -errno;
+			}
 		}
 	}
 	return 0;
@@ -64,6 +76,60 @@ static bool same_ranges(const struct ncg_devices *a, const struct ncg_devices *b
 	return true;
 }
 
+/* Whether a region of the map is still one: its device is there, with the same driver. */
+static bool region_holds(const struct ncg_devices *devices, const struct ncg_region *region,
+			 __u64 phys)
+{
+	unsigned int bar = region->where & 0xffff;
+	const struct ncg_device *d = ncg_devices_find(devices, region->where >> 32,
+						      region->where >> 24, region->where >> 16);
+
+	if (!d || bar >= NCG_DEVICE_BARS || !region->size ||
+	    strncmp(d->driver, region->driver, sizeof(region->driver) - 1))
+		return false;
+	/* A BAR that PCI knows was only not known here when its guest mapped it. */
+	return phys - d->bars[bar].start >= d->bars[bar].size;
+}
+
+/* Adds what drivers show to a fresh snapshot, and takes out of the map what has ended. */
+static int show_regions(const struct ncg_inventory *inventory, struct ncg_devices *devices)
+{
+	ncg_autofree struct ncg_device_shown *shown = NULL;
+	int fd = inventory->maps.regions;
+	__u64 phys, next, *key = NULL;
+	size_t count = 0;
+	bool more;
+
+	if (fd < 0)
+		return 0;
+	shown = calloc(NCG_REGIONS_MAX, sizeof(*shown));
+	if (!shown)
+		return -ENOMEM;
+	/* Deleting the present key would start the list anew: so look one ahead. */
+	for (more = !bpf_map_get_next_key(fd, key, &next); more && count < NCG_REGIONS_MAX;) {
+		struct ncg_region region;
+
+		phys = next;
+		key = &phys;
+		more = !bpf_map_get_next_key(fd, key, &next);
+		if (bpf_map_lookup_elem(fd, key, &region))
+			continue;
+		if (!region_holds(devices, &region, phys)) {
+			bpf_map_delete_elem(fd, key);
+			continue;
+		}
+		shown[count++] = (struct ncg_device_shown){
+			.domain = region.where >> 32,
+			.bus = region.where >> 24,
+			.devfn = region.where >> 16,
+			.bar = region.where & 0xffff,
+			.start = phys,
+			.size = region.size,
+		};
+	}
+	return ncg_devices_show(devices, shown, count);
+}
+
 int ncg_inventory_refresh(struct ncg_inventory *inventory)
 {
 	struct ncg_devices *old = inventory->devices, *fresh;
@@ -80,6 +146,11 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory)
 	if (r)
 		return ncg_log_error(r, "PCI devices cannot be read from sysfs");
 	ncg_devices_name(fresh, inventory->names);
+	r = show_regions(inventory, fresh);
+	if (r) {
+		ncg_devices_free(fresh);
+		return ncg_log_error(r, "what drivers show as BARs cannot be read");
+	}
 	inventory->devices = fresh;
 	inventory->read_at = t.tv_sec * 1000000000ULL + t.tv_nsec;
 	if (!same_ranges(old, fresh)) {
@@ -91,14 +162,15 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory)
 	return r;
 }
 
-int ncg_inventory_open(int bars_fd, struct ncg_inventory **ret_inventory)
+int ncg_inventory_open(const struct ncg_inventory_maps *maps,
+		       struct ncg_inventory **ret_inventory)
 {
 	struct ncg_inventory *inventory = calloc(1, sizeof(*inventory));
 	int r;
 
 	if (!inventory)
 		return ncg_log_error(-ENOMEM, "no memory");
-	inventory->bars_fd = bars_fd;
+	inventory->maps = *maps;
 	r = ncg_pci_names_open(NULL, &inventory->names);
 	if (!r)
 		r = ncg_inventory_refresh(inventory);
@@ -127,7 +199,8 @@ const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inve
 /* Whether that BAR of it is where somebody has just mapped it. */
 static bool is_there(const struct ncg_device *d, const struct ncg_pci *pci)
 {
-	return d && (pci->bar >= NCG_DEVICE_BARS || d->bars[pci->bar].start == pci->bar_start);
+	return d && (pci->bar >= NCG_DEVICE_BARS || d->bars[pci->bar].shown ||
+		     d->bars[pci->bar].start == pci->bar_start);
 }
 
 const struct ncg_device *ncg_inventory_find(struct ncg_inventory *inventory,
@@ -149,4 +222,41 @@ const struct ncg_device *ncg_inventory_lookup(struct ncg_inventory *inventory, u
 	if (!d && !ncg_inventory_refresh(inventory))
 		d = ncg_devices_lookup(inventory->devices, phys, ret_bar);
 	return d;
+}
+
+/* Whether to ask about a place, which it is remembered for. */
+static bool ask_about(struct ncg_inventory *inventory, __u64 phys)
+{
+	size_t room = sizeof(inventory->asked) / sizeof(inventory->asked[0]);
+
+	for (size_t i = 0; i < room && i < inventory->asked_count; i++)
+		if (inventory->asked[i] == phys)
+			return false;
+	inventory->asked[inventory->asked_count++ % room] = phys;
+	return true;
+}
+
+void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk)
+{
+	bool asked = false;
+
+	for (size_t i = 0; i < ncg_walk_count(walk); i++) {
+		const struct ncg_walk_vm *vm = ncg_walk_vm(walk, i);
+
+		/* What a hypervisor within the guest maps, the guest has mapped before. */
+		if (vm->vm.nested || !vm->vm.pid || vm->state != NCG_WALK_VISIBLE)
+			continue;
+		for (size_t r = 0; r < vm->range_count; r++) {
+			const struct ncg_s2_range *range = &vm->ranges[r];
+
+			if (ncg_devices_lookup(inventory->devices, range->phys, NULL) ||
+			    !ask_about(inventory, range->phys))
+				continue;
+			/* One that fails is logged, and what it would have told stays unknown. */
+			ncg_mapped_find_region(&vm->vm, range->ipa, range->phys);
+			asked = true;
+		}
+	}
+	if (asked)
+		ncg_inventory_refresh(inventory);
 }

@@ -1,24 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The daemon's current picture of the PCI devices, and the copy of their address
- * ranges that the observing program looks up. Owns the snapshot; shares the `bars`
- * map's contents with that program, which adds a BAR that it sees mapped before the
- * daemon knows of it. When sysfs cannot be read the last picture stays.
+ * The daemon's current picture of the PCI devices, with the BARs that PCI knows and those
+ * that drivers show, and the copy of their address ranges that the observing program looks
+ * up. Owns the snapshot; shares the contents of the maps `bars` and `regions` with that
+ * program, which adds a BAR that it sees mapped before the daemon knows of it. When sysfs
+ * cannot be read the last picture stays.
  */
 #ifndef NCGATE_INVENTORY_H
 #define NCGATE_INVENTORY_H
 
 #include "abi.h"
 #include "device.h"
+#include "walk.h"
 
 struct ncg_inventory;
 
-/* bars_fd: the map, -1 for none. Returns 0 or -errno, logged. */
-int ncg_inventory_open(int bars_fd, struct ncg_inventory **ret_inventory);
+/* The maps of those names, -1 for none; borrowed. */
+struct ncg_inventory_maps {
+	int bars;
+	int regions;
+};
+
+/* Returns 0 or -errno, logged. */
+int ncg_inventory_open(const struct ncg_inventory_maps *maps,
+		       struct ncg_inventory **ret_inventory);
 void ncg_inventory_close(struct ncg_inventory *inventory); /* takes NULL */
 
 /* Reads sysfs again. Returns 0 or -errno, logged. */
 int ncg_inventory_refresh(struct ncg_inventory *inventory);
+
+/*
+ * Asks, once for each place, of what guests have outside of all BARs whether a driver shows
+ * it as one; the picture is then new. For what was mapped before anybody looked, or could
+ * not be told at that moment.
+ */
+void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk);
 
 /* The picture, valid until the next refresh; never NULL. */
 const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory);

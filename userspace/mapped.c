@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "mapped.skel.h"
+#include "programs.h"
 
 NCG_DEFINE_CLEANUP(struct mapped_bpf *, mapped_bpf__destroy)
 NCG_DEFINE_CLEANUP(struct bpf_link *, bpf_link__destroy)
@@ -41,24 +42,67 @@ static ssize_t read_all(int fd, char **ret_data)
 	return size;
 }
 
-ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped)
+/* Both searches, loaded, upon the maps that are pinned; or NULL, logged, with errno set. */
+static struct mapped_bpf *load(void)
 {
-	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = mapped_bpf__open();
-	ncg_cleanup(bpf_link__destroy_cleanup) struct bpf_link *link = NULL;
-	ncg_autoclose int fd = -1;
-	ssize_t size;
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PROGRAMS_MAPS_DIR);
+	struct mapped_bpf *skel = mapped_bpf__open_opts(&opts);
 	int r;
 
-	if (!skel)
-		return ncg_log_error(-errno, "the search for mapped BARs cannot be opened");
+	if (!skel) {
+		ncg_log_error(-errno, "the search for mapped BARs cannot be opened");
+		return NULL;
+	}
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	r = mapped_bpf__load(skel);
-	if (r)
-		return ncg_log_error(r, "the search for mapped BARs cannot be loaded");
-	link = bpf_program__attach_iter(skel->progs.mapped_bars, NULL);
-	fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
-	size = fd < 0 ? -errno : read_all(fd, (char **)ret_mapped);
-	if (size < 0)
-		return ncg_log_error(size, "mapped BARs cannot be searched for");
-	return size / sizeof(**ret_mapped);
+	if (r) {
+		ncg_log_error(r, "the search for mapped BARs cannot be loaded");
+		mapped_bpf__destroy(skel);
+		errno = -r;
+		return NULL;
+	}
+	return skel;
+}
+
+/*
+ * Runs a search over the mappings of one process, or of all (pid 0), to its end. As
+ * read_all(), logged.
+ */
+static ssize_t search(const struct bpf_program *program, __u32 pid, char **ret_data)
+{
+	union bpf_iter_link_info info = { .task.pid = pid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = pid ? &info : NULL,
+		    .link_info_len = pid ? sizeof(info) : 0);
+	ncg_cleanup(bpf_link__destroy_cleanup) struct bpf_link *link =
+		bpf_program__attach_iter(program, &opts);
+	ncg_autoclose int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+	ssize_t size = fd < 0 ? -errno : read_all(fd, ret_data);
+
+	return size < 0 ? ncg_log_error(size, "mapped BARs cannot be searched for") : size;
+}
+
+ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped)
+{
+	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = load();
+	ssize_t size;
+
+	if (!skel)
+		return -errno;
+	size = search(skel->progs.mapped_bars, 0, (char **)ret_mapped);
+	return size < 0 ? size : size / (ssize_t)sizeof(**ret_mapped);
+}
+
+int ncg_mapped_find_region(const struct ncg_vm *vm, __u64 ipa, __u64 phys)
+{
+	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = load();
+	ncg_autofree char *nothing = NULL;
+	ssize_t size;
+
+	if (!skel)
+		return -errno;
+	skel->bss->asked_kvm = vm->k_kvm;
+	skel->bss->asked_ipa = ipa;
+	skel->bss->asked_phys = phys;
+	size = search(skel->progs.region_of, vm->pid, &nothing);
+	return size < 0 ? size : 0;
 }

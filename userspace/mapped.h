@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Which BARs of vfio-pci devices are mapped at this moment, by which processes, as
- * the kernel's own list of mappings says. Owns nothing between calls.
+ * the kernel's own list of mappings says. Owns nothing between calls. The pinned maps must
+ * be there (programs.h).
  */
 #ifndef NCGATE_MAPPED_H
 #define NCGATE_MAPPED_H
@@ -17,5 +18,12 @@
  * errno, logged.
  */
 ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped);
+
+/*
+ * Looks through which mapping of its process a VM has what it has at guest-physical ipa,
+ * which is host-physical phys. Where it is a BAR that a driver shows, it is in the pinned
+ * map `regions` afterwards. vfio-pci must be loaded. Returns 0 or a negative errno, logged.
+ */
+int ncg_mapped_find_region(const struct ncg_vm *vm, __u64 ipa, __u64 phys);
 
 #endif

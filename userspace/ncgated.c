@@ -413,6 +413,7 @@ static const struct ncg_walk_vm **walk_all(struct daemon *d, size_t *ret_count)
 	/* What has gone or cannot be read says so by its state. */
 	for (size_t i = 0; i < count; i++)
 		ncg_walk_now(d->walk, i);
+	ncg_inventory_learn(d->inventory, d->walk);
 	for (size_t i = 0; i < count; i++)
 		list[i] = ncg_walk_vm(d->walk, i);
 	*ret_count = count;
@@ -644,7 +645,11 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	r = ncg_programs_open(&d->programs);
 	if (r)
 		return r == -EPROTO ? NCG_EXIT_LAYOUT : NCG_EXIT_BPF;
-	if (ncg_inventory_open(ncg_programs_map(d->programs, "bars"), &d->inventory) ||
+	if (ncg_inventory_open(&(struct ncg_inventory_maps){
+				       .bars = ncg_programs_map(d->programs, "bars"),
+				       .regions = ncg_programs_map(d->programs, "regions"),
+			       },
+			       &d->inventory) ||
 	    open_events(d))
 		return NCG_EXIT_BPF;
 

@@ -157,15 +157,16 @@ int ncg_picture_take(struct ncg_walk *walk, struct ncg_inventory *inventory,
 
 	if (r)
 		return r;
-	picture.devices = ncg_inventory_devices(inventory);
 	if (walk) {
 		r = ncg_walk_refresh(walk);
 		if (r)
 			return r;
-		r = take_guests(&picture);
-		if (r)
-			return ncg_log_error(r, "guests cannot be listed");
+		ncg_inventory_learn(inventory, walk);
 	}
+	picture.devices = ncg_inventory_devices(inventory);
+	r = walk ? take_guests(&picture) : 0;
+	if (r)
+		return ncg_log_error(r, "guests cannot be listed");
 	*ret_picture = picture;
 	picture = (struct ncg_picture){};
 	return 0;

@@ -30,7 +30,6 @@
 #include "observe.skel.h"
 #include "policy.skel.h"
 
-#define MAPS_DIR NCG_PROGRAMS_DIR "/maps"
 #define LINKS_DIR NCG_PROGRAMS_DIR "/links"
 #define LAYOUT_PIN NCG_PROGRAMS_DIR "/layout"
 #define PIN_LEN 128
@@ -40,7 +39,7 @@ enum object { OBJECT_MAPS, OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
 static const struct {
 	const char *name;
 	const char *target;
-	const char *module; /* the target's, NULL: built in */
+	const char *module; /* the target's, or one whose types it needs; NULL: built in */
 	const char *lost;
 	enum object object;
 } table[NCG_PROGRAM_NR] = {
@@ -54,7 +53,7 @@ static const struct {
 		"decide_only", "vfio_pci_core_mmap", "vfio_pci_core",
 		"no decisions are recorded", OBJECT_POLICY },
 	[NCG_PROGRAM_BAR_MMAP] = {
-		"bar_mmap", "vfio_pci_core_mmap", "vfio_pci_core",
+		"bar_mmap", "vfio_device_fops_mmap", "vfio_pci_core",
 		"mmaps of BARs are not recorded", OBJECT_OBSERVE },
 	[NCG_PROGRAM_STAGE2_MAP] = {
 		"stage2_map", "kvm_pgtable_stage2_map", NULL,
@@ -77,7 +76,8 @@ static const enum ncg_program deciders[] = {
 #define DECIDERS_NR (sizeof(deciders) / sizeof(deciders[0]))
 
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
-				    "vm_ids", "uses", "recorded", "vm_notes", "decided" };
+				    "regions", "opened", "vm_ids", "uses", "recorded",
+				    "vm_notes", "decided" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
 /* What `layout` holds. Its own form must never change. */
@@ -155,7 +155,7 @@ static int set_constant(struct bpf_object *object, const char *name, __u32 value
  */
 static int object_load(enum object kind, unsigned int set, struct bpf_object **ret_object)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = MAPS_DIR);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PROGRAMS_MAPS_DIR);
 	struct bpf_object *object;
 	struct bpf_program *program;
 	size_t size;
@@ -269,7 +269,7 @@ static int check_layout(struct ncg_programs *programs)
 		programs->same_build = !memcmp(theirs.build, ours.build, sizeof(ours.build));
 	} else if (errno != ENOENT) {
 		return ncg_log_error(-errno, "%s cannot be opened", LAYOUT_PIN);
-	} else if (!access(MAPS_DIR, F_OK)) {
+	} else if (!access(NCG_PROGRAMS_MAPS_DIR, F_OK)) {
 		/* The layout is written first: without it nobody knows what the rest is. */
 		return ncg_log_error(-EPROTO,
 				     "%s holds state without a layout; remove it with "
@@ -616,7 +616,7 @@ int ncg_programs_open(struct ncg_programs **ret_programs)
 	if (!r && !programs->same_build)
 		r = write_layout(&ours);
 	if (!r)
-		r = make_dir(MAPS_DIR);
+		r = make_dir(NCG_PROGRAMS_MAPS_DIR);
 	if (!r)
 		r = make_dir(LINKS_DIR);
 	if (!r)
@@ -630,7 +630,7 @@ int ncg_programs_open(struct ncg_programs **ret_programs)
 	for (size_t i = 0; i < MAPS_NR; i++) {
 		char pin[PIN_LEN];
 
-		snprintf(pin, sizeof(pin), "%s/%s", MAPS_DIR, maps[i]);
+		snprintf(pin, sizeof(pin), "%s/%s", NCG_PROGRAMS_MAPS_DIR, maps[i]);
 		programs->maps[i] = bpf_obj_get(pin);
 		if (programs->maps[i] < 0) {
 			r = ncg_log_error(-errno, "%s cannot be opened", pin);
@@ -778,7 +778,7 @@ int ncg_programs_remove(void)
 	if (!r)
 		r = wait_until_gone(ids, NCG_PROGRAM_NR);
 	if (!r)
-		r = remove_files(MAPS_DIR);
+		r = remove_files(NCG_PROGRAMS_MAPS_DIR);
 	if (!r)
 		r = remove_files(NCG_PROGRAMS_DIR);
 	return r ? ncg_log_error(r, "%s cannot be removed", NCG_PROGRAMS_DIR) : 0;

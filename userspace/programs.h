@@ -17,6 +17,7 @@
 #include "abi.h"
 
 #define NCG_PROGRAMS_DIR "/sys/fs/bpf/ncgate"
+#define NCG_PROGRAMS_MAPS_DIR NCG_PROGRAMS_DIR "/maps"
 
 enum ncg_program {
 	NCG_PROGRAM_DECIDE_HOOK,

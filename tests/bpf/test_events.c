@@ -156,7 +156,8 @@ static int set_up(void **state)
 	load(w);
 	if (!loadable)
 		return 0;
-	assert_int_equal(ncg_inventory_open(-1, &w->inventory), 0);
+	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1 },
+					    &w->inventory), 0);
 	begin(w);
 	/* What a daemon looks for when it begins. */
 	tick(w, NULL);

@@ -239,6 +239,56 @@ static void check_lookup(const struct ncg_devices *devices, uint64_t phys, const
 	assert_ptr_equal(ncg_devices_lookup(devices, phys, NULL), d);
 }
 
+/* What a driver shows stands where PCI has a BAR of that number, which is found no more. */
+static void bars_that_a_driver_shows(void **state)
+{
+	static const struct ncg_device_shown shown[] = {
+		{ .bus = 1, .bar = 2, .start = 0x200000000, .size = 0x44000000 },
+		{ .bus = 1, .bar = 4, .start = 0x180010000, .size = 0x10000 },
+		{ .bus = 1, .bar = 4, .start = 0x180000000, .size = 0x1000 },
+		{ .bus = 1, .bar = 4, .start = 0x180001000, .size = 0x1000 },
+		{ .bus = 7, .bar = 0, .start = 0x300000000, .size = 0x1000 }, /* has left */
+	};
+	ncg_autodevices struct ncg_devices *devices = NULL;
+
+	(void)state;
+	add_device("0000:01:00.0", "0x10de\n", "0x2342\n",
+		   "0x0000000010000000 0x0000000010ffffff 0x0000000000040200\n" NO_BAR
+		   "0x0000008000000000 0x0000008003ffffff 0x000000000014220c\n");
+	assert_int_equal(ncg_devices_read(root, &devices), 0);
+	assert_int_equal(ncg_devices_show(devices, NULL, 0), 0);
+	check_lookup(devices, 0x8000000000, "0000:01:00.0", 2);
+
+	assert_int_equal(ncg_devices_show(devices, shown, sizeof(shown) / sizeof(shown[0])), 0);
+	check_lookup(devices, 0x10000000, "0000:01:00.0", 0);
+	check_lookup(devices, 0x8000000000, NULL, 0);
+	check_lookup(devices, 0x1ffffffff, NULL, 0);
+	check_lookup(devices, 0x200000000, "0000:01:00.0", 2);
+	check_lookup(devices, 0x243ffffff, "0000:01:00.0", 2);
+	check_lookup(devices, 0x244000000, NULL, 0);
+	check_lookup(devices, 0x180000000, "0000:01:00.0", 4);
+	check_lookup(devices, 0x18001ffff, "0000:01:00.0", 4);
+	check_lookup(devices, 0x180020000, NULL, 0);
+	check_lookup(devices, 0x300000000, NULL, 0);
+	assert_int_equal(devices->list[0].bars[4].start, 0x180000000);
+	assert_int_equal(devices->list[0].bars[4].size, 0x20000);
+	assert_true(devices->list[0].bars[4].shown && devices->list[0].bars[4].memory);
+	assert_false(devices->list[0].bars[0].shown);
+}
+
+static void blocks(void **state)
+{
+	(void)state;
+	assert_int_equal(ncg_device_block(0x10000000, 0x1000000), 0x1000000);
+	assert_int_equal(ncg_device_block(0xe0000000, 0x44000000), 0x20000000);
+	assert_int_equal(ncg_device_block(0x100000000, 0x24000000), 0x20000000);
+	assert_int_equal(ncg_device_block(0x120000000, 0x4000000), 0x4000000);
+	assert_int_equal(ncg_device_block(0x1000, 0x3000), 0x1000);
+	assert_int_equal(ncg_device_block(0, 0x3000), 0x2000);
+	assert_int_equal(ncg_device_block(0x1000, 1), 1);
+	assert_int_equal(ncg_device_block(1ULL << 63, 1ULL << 63), 1ULL << 63);
+}
+
 static void addresses(void **state)
 {
 	ncg_autodevices struct ncg_devices *devices = NULL;
@@ -362,6 +412,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_left_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_pci_at_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bars_that_a_driver_shows, set_up, tear_down),
+		cmocka_unit_test(blocks),
 		cmocka_unit_test_setup_teardown(overlaps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_devices_than_one_block, set_up, tear_down),

@@ -244,7 +244,7 @@ class Host:
     def _answer(self, line):
         """One request, one reply, a JSON line.
 
-        `DDDD:BB:DD.F [seconds]` is for the oracle; `plug` and `unplug` put PLUGGED
+        `DDDD:BB:DD.F [seconds]`, or START+SIZE in its place, is for the oracle; `plug` and `unplug` put PLUGGED
         into the machine and ask it to give it back.
         """
         words = line.split()

@@ -344,15 +344,22 @@ class Oracle:
     """
 
     def __init__(self, ram, gdb, qmp, ram_base=RAM_BASE, timeout=10.0,
-                 stale=False):
+                 stale=False, memory=None):
         """ram, gdb, qmp: paths. timeout: seconds for each single answer.
-        stale: walk and count tables that are not live as well."""
+        stale: walk and count tables that are not live as well.
+        memory: START+SIZE, bytes in hex: a physical range to be looked for
+        like a device's BAR, and named by that."""
         self._ram = Ram(ram, ram_base)
         self._gdb_path = gdb
         self._timeout = timeout
         self._stale = stale
         self._qmp = Qmp(qmp, timeout)
         self._bars = {}
+        if memory:
+            start, size = (int(text, 16) for text in memory.split("+"))
+            self._bars[memory] = {"slot": memory, "id": memory, "bar": 0,
+                                  "address": start, "size": size,
+                                  "prefetch": True}
         self._forget()
 
     def _forget(self):
@@ -464,12 +471,15 @@ class Oracle:
 
 def device_mapped(*which):
     """A condition for observe(): of each one of `which`, VVVV:DDDD or
-    DDDD:BB:DD.F, some BAR is mapped. ValueError if one is neither."""
+    DDDD:BB:DD.F, some BAR is mapped; or of START+SIZE, some part.
+    ValueError if one is none of these."""
     which = [text.lower() for text in which]
     for text in which:
         if not re.fullmatch(r"[0-9a-f]{4}:([0-9a-f]{4}|"
-                            r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", text):
-            raise ValueError(f"'{text}' is not VVVV:DDDD or DDDD:BB:DD.F")
+                            r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])|"
+                            r"[0-9a-f]+\+[0-9a-f]+", text):
+            raise ValueError(f"'{text}' is not VVVV:DDDD, DDDD:BB:DD.F or "
+                             "START+SIZE")
 
     def condition(report):
         return all(any(device["mapped"] and text in (device["id"],
@@ -482,13 +492,15 @@ def device_mapped(*which):
 def observe(ram, gdb, qmp, device=None, timeout=30.0, **options):
     """One observation of a machine; the arguments are paths.
 
-    device: sample until a BAR of this one (VVVV:DDDD or DDDD:BB:DD.F) is
-    mapped; without it, one sampling. Returns the report with `complete`,
+    device: sample until a BAR of this one (VVVV:DDDD or DDDD:BB:DD.F), or a
+    part of this memory (START+SIZE, hex) is mapped; without it, one sampling.
+    Returns the report with `complete`,
     which says whether that was seen within `timeout` seconds. `options` are
     Oracle's.
     """
     until = device_mapped(device) if device else None
-    with Oracle(ram, gdb, qmp, **options) as machine:
+    memory = device if device and "+" in device else None
+    with Oracle(ram, gdb, qmp, memory=memory, **options) as machine:
         report, complete = machine.observe(until, timeout)
     return {"complete": complete, **report}
 

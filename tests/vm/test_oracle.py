@@ -343,8 +343,16 @@ class DeviceTest(unittest.TestCase):
         self.assertTrue(condition(report))
         self.assertTrue(both(report))
 
+    def test_condition_of_memory(self):
+        condition = oracle.device_mapped("e0000000+1000")
+        bar = {"slot": "e0000000+1000", "id": "e0000000+1000", "mapped": {}}
+        self.assertFalse(condition({"devices": [bar]}))
+        bar["mapped"] = {"normal_nc": 4096}
+        self.assertTrue(condition({"devices": [bar]}))
+
     def test_condition_refuses_nonsense(self):
-        for text in ("", "1af4", "1af4:*", "0000:00:03", "1af4:11100"):
+        for text in ("", "1af4", "1af4:*", "0000:00:03", "1af4:11100",
+                     "e0000000+", "+1000"):
             with self.subTest(text=text), self.assertRaises(ValueError):
                 oracle.device_mapped(text)
 

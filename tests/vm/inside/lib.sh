@@ -181,7 +181,8 @@ whole_trail() {
 	[ ! -s "$work/holes" ] || fail "event numbers: $(cat "$work/holes")"
 }
 
-# oracle DDDD:BB:DD.F: asks outside for the device's mappings; reply on stdout.
+# oracle DDDD:BB:DD.F: asks outside for the device's mappings; reply on stdout. Of other
+# memory START+SIZE, bytes in hex.
 # oracle plug, oracle unplug: puts a device into the machine, or takes it back.
 oracle() {
 	local port=/dev/vport0p1 reply
