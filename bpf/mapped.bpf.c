@@ -13,6 +13,18 @@ char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 page_shift = 12;
 
+/* Where vfio is built in, its files are known by the address of their mmap operation. */
+__u64 built_in_mmap;
+
+/* Looks that up. 0, or -EPERM where the kernel keeps its addresses (CAP_SYSLOG). */
+SEC("syscall")
+int find_built_in(void *ctx)
+{
+	static const char name[] = "vfio_device_fops_mmap";
+
+	return bpf_kallsyms_lookup_name(name, sizeof(name), 0, &built_in_mmap);
+}
+
 /* What region_of is asked; set before it is run. */
 __u64 asked_kvm, asked_ipa, asked_phys;
 
@@ -38,7 +50,7 @@ int region_of(struct bpf_iter__task_vma *ctx)
 	hva = region_hva(kvm, asked_ipa, page_shift);
 	if (!file || hva < BPF_CORE_READ(vma, vm_start) || hva >= BPF_CORE_READ(vma, vm_end))
 		return 0;
-	pdev = vfio_pci_device(file);
+	pdev = vfio_pci_device(file, built_in_mmap);
 	if (!pdev)
 		return 0;
 	region_device(pdev, &device);
@@ -63,7 +75,7 @@ int mapped_bars(struct bpf_iter__task_vma *ctx)
 	/* All threads of a process come by; one of them stands for it. */
 	if (!file || BPF_CORE_READ(task, mm, owner) != task)
 		return 0;
-	pdev = vfio_pci_device(file);
+	pdev = vfio_pci_device(file, built_in_mmap);
 	if (!pdev)
 		return 0;
 	place = compat_bar_mapped(pdev, BPF_CORE_READ(vma, vm_pgoff), page_shift);

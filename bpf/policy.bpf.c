@@ -176,7 +176,7 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	if (!trap_asked)
 		trap_asked = true;
 	/* Memory without a file is mapped by the same call. */
-	ask.pdev = file ? vfio_pci_device(file) : NULL;
+	ask.pdev = file ? vfio_pci_device(file, 0) : NULL;
 	if (!ask.pdev)
 		return 0;
 	ask.bars = vfio_pci_bars(ask.pdev);

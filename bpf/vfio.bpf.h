@@ -32,12 +32,15 @@ static __always_inline struct pci_dev *vfio_opened_device(struct file *file)
  * can be mapped at all: those of groups and containers have no mmap operation, and
  * another private_data. Devices of other buses (platform, mdev) are none.
  */
-static __always_inline struct pci_dev *vfio_pci_device(struct file *file)
+static __always_inline struct pci_dev *vfio_pci_device(struct file *file, __u64 built_in_mmap)
 {
 	const struct file_operations *operations = BPF_CORE_READ(file, f_op);
 	struct module *owner = BPF_CORE_READ(operations, owner);
 	char module[5];
 
+	if (built_in_mmap)
+		return (__u64)BPF_CORE_READ(operations, mmap) == built_in_mmap ?
+			       vfio_opened_device(file) : NULL;
 	if (!owner || bpf_probe_read_kernel(module, sizeof(module), owner->name) ||
 	    __builtin_memcmp(module, "vfio", sizeof(module)) || !BPF_CORE_READ(operations, mmap))
 		return NULL;

@@ -105,6 +105,14 @@ static void check_kernel(struct doctor *d)
 	line(d, "kernel", FOUND, 0, "%s, %ld KiB pages", release, sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static bool vfio_built_in(const char *root)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/sys", root) < (int)sizeof(path) &&
+	       ncg_kernel_vfio_built_in(path) > 0;
+}
+
 static void check_btf(struct doctor *d)
 {
 	if (ncg_host_has(d->root, "/sys/kernel/btf/vmlinux")) {
@@ -116,6 +124,8 @@ static void check_btf(struct doctor *d)
 	}
 	if (ncg_host_has(d->root, "/sys/kernel/btf/vfio_pci_core"))
 		line(d, "module BTF", FOUND, 0, "/sys/kernel/btf/vfio_pci_core");
+	else if (vfio_built_in(d->root))
+		line(d, "module BTF", FOUND, 0, "vfio-pci-core is built into the kernel");
 	else if (ncg_host_has(d->root, "/sys/module/vfio_pci_core"))
 		line(d, "module BTF", MISSING, -ENOENT, "/sys/kernel/btf/vfio_pci_core\tno "
 		     "program can be attached to vfio-pci-core: "

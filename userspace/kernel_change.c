@@ -107,6 +107,14 @@ int ncg_kernel_change(enum ncg_change *ret_change)
 	return ncg_kernel_change_read(NULL, ret_change);
 }
 
+int ncg_kernel_vfio_built_in(const char *sysfs)
+{
+	autobtf struct btf *kernel = NULL;
+	int r = read_btf(sysfs ? sysfs : "/sys", "vmlinux", NULL, &kernel);
+
+	return r ? r : has_function(kernel, VFIO_FUNCTION);
+}
+
 enum ncg_verdict ncg_kernel_default(const char *sysfs, enum ncg_change change)
 {
 	ncg_autofree char *path = NULL, *text = NULL;

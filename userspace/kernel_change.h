@@ -30,6 +30,12 @@ int ncg_kernel_change(enum ncg_change *ret_change);
 int ncg_kernel_change_read(const char *sysfs, enum ncg_change *ret_change);
 
 /*
+ * Whether vfio-pci-core is a part of the kernel itself, by its types. Returns 1, 0 (a
+ * module, or nowhere), or -errno as ncg_kernel_change(). Reading the types takes long.
+ */
+int ncg_kernel_vfio_built_in(const char *sysfs);
+
+/*
  * What the kernel does with a BAR mmap when nobody tells it: the parameter
  * uncached_default where vfio-pci-core has it, else what follows from the change,
  * NCG_CHANGE_NR where that is not known; the answer is then NCG_VERDICT_NONE. sysfs

@@ -42,6 +42,15 @@ static ssize_t read_all(int fd, char **ret_data)
 	return size;
 }
 
+static int find_built_in(const struct mapped_bpf *skel)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.find_built_in), &opts))
+		return -errno;
+	return (int)opts.retval;
+}
+
 /* Both searches, loaded, upon the maps that are pinned; or NULL, logged, with errno set. */
 static struct mapped_bpf *load(void)
 {
@@ -55,6 +64,9 @@ static struct mapped_bpf *load(void)
 	}
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	r = mapped_bpf__load(skel);
+	/* What is built in has no state of its own. */
+	if (!r && access("/sys/module/vfio/initstate", F_OK))
+		r = find_built_in(skel);
 	if (r) {
 		ncg_log_error(r, "the search for mapped BARs cannot be loaded");
 		mapped_bpf__destroy(skel);

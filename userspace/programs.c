@@ -25,6 +25,7 @@
 #include <linux/magic.h>
 
 #include "cleanup.h"
+#include "kernel_change.h"
 #include "log.h"
 #include "maps.skel.h"
 #include "observe.skel.h"
@@ -39,7 +40,7 @@ enum object { OBJECT_MAPS, OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
 static const struct {
 	const char *name;
 	const char *target;
-	const char *module; /* the target's, or one whose types it needs; NULL: built in */
+	const char *module; /* the target's, or one whose types it needs; NULL: none */
 	const char *lost;
 	enum object object;
 } table[NCG_PROGRAM_NR] = {
@@ -93,6 +94,7 @@ struct ncg_programs {
 	int maps[MAPS_NR];
 	bool same_build; /* the pins are of this very build */
 	bool trap_wanted;
+	int vfio_built_in; /* 1, 0, or -1: not looked at yet */
 };
 
 /* ----------------------------------------------------------------- objects */
@@ -285,12 +287,17 @@ static void link_pin(enum ncg_program p, char path[PIN_LEN])
 	snprintf(path, PIN_LEN, "%s/%s", LINKS_DIR, table[p].name);
 }
 
-static bool module_loaded(const char *module)
+/* Loaded, or built into the kernel, which has no initstate; asked once, for it takes long. */
+static bool module_is_there(struct ncg_programs *programs, const char *module)
 {
 	char path[PIN_LEN];
 
 	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
-	return !access(path, F_OK);
+	if (!access(path, F_OK))
+		return true;
+	if (programs->vfio_built_in < 0)
+		programs->vfio_built_in = ncg_kernel_vfio_built_in(NULL) > 0;
+	return programs->vfio_built_in;
 }
 
 /*
@@ -472,7 +479,7 @@ static bool due(struct ncg_programs *programs, enum ncg_program p)
 
 	if (status->state == NCG_PROGRAM_ATTACHED)
 		return false;
-	if (table[p].module && !module_loaded(table[p].module)) {
+	if (table[p].module && !module_is_there(programs, table[p].module)) {
 		status->state = NCG_PROGRAM_WAITING;
 		status->error = -ENOENT;
 		return false;
@@ -595,6 +602,7 @@ int ncg_programs_open(struct ncg_programs **ret_programs)
 	programs = calloc(1, sizeof(*programs));
 	if (!programs)
 		return ncg_log_error(-ENOMEM, "no memory");
+	programs->vfio_built_in = -1;
 	for (size_t i = 0; i < MAPS_NR; i++)
 		programs->maps[i] = -1;
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {

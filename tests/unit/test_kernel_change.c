@@ -102,6 +102,7 @@ static void a_module_without_btf(void **state)
 	btf_kernel(".", true, false, false);
 	tree_dir("module/vfio_pci_core");
 	assert_change(0, NCG_CHANGE_CORE);
+	assert_int_equal(ncg_kernel_vfio_built_in(tree), 0);
 }
 
 static void vfio_built_into_the_kernel(void **state)
@@ -113,6 +114,7 @@ static void vfio_built_into_the_kernel(void **state)
 	btf_function(btf, "vfio_pci_core_mmap");
 	btf_write(btf, "kernel/btf/vmlinux");
 	assert_change(0, NCG_CHANGE_CORE);
+	assert_int_equal(ncg_kernel_vfio_built_in(tree), 1);
 	btf_function(btf, "vfio_pci_uncached_policy");
 	btf_write(btf, "kernel/btf/vmlinux");
 	assert_change(0, NCG_CHANGE_HOOK);
@@ -123,6 +125,7 @@ static void btf_that_cannot_be_read(void **state)
 {
 	(void)state;
 	assert_change(-ENOENT, NCG_CHANGE_NR);
+	assert_int_equal(ncg_kernel_vfio_built_in(tree), -ENOENT);
 	tree_file("kernel/btf/vmlinux", "no BTF");
 	assert_change(-EPROTO, NCG_CHANGE_NR);
 	btf_kernel(".", true, true, true);
