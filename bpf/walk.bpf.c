@@ -66,10 +66,26 @@ static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
 }
 
 /*
- * Describes one set of tables in the next element of `vms`; false when none is left.
- * A VM whose process has let go of its memory is passed over: it cannot run any more,
- * and its tables go with the memory while it stays on the list until its last descriptor
- * is closed. Asked for after all the rest was read, so what was read is whole.
+ * Whether a set of tables is still the one that was described, and in use: asked after all
+ * the rest was read, so what was read is whole. A struct kvm is used again as soon as it is
+ * free, and the memory of one VM with the tables of another would make a way to anywhere.
+ * A VM whose process has let go of its memory cannot run any more, and its tables go with
+ * the memory while it stays on the list until its last descriptor is closed.
+ */
+static __always_inline bool still_there(struct kvm *kvm, struct kvm_s2_mmu *mmu,
+					struct task_struct *owner, struct kvm_pgtable *pgt,
+					const struct ncg_vm *vm)
+{
+	__u64 k_kvm = (__u64)kvm, *id = bpf_map_lookup_elem(&vm_ids, &k_kvm);
+
+	return owner && BPF_CORE_READ(kvm, mm, owner) == owner &&
+	       BPF_CORE_READ(kvm, mm, mm_users.counter) > 0 && BPF_CORE_READ(mmu, pgt) == pgt &&
+	       BPF_CORE_READ(mmu, pgd_phys) == vm->pgd_phys && (id ? *id : 0) == vm->id;
+}
+
+/*
+ * Describes one set of tables in the next element of `vms`; false when none is left. One
+ * that is no more when it has been read is passed over.
  */
 static __always_inline bool describe_mmu(struct kvm *kvm, struct kvm_s2_mmu *mmu, __u32 nested)
 {
@@ -101,9 +117,8 @@ static __always_inline bool describe_mmu(struct kvm *kvm, struct kvm_s2_mmu *mmu
 	vm->vcpus = BPF_CORE_READ(kvm, online_vcpus.counter);
 	vm->start_boot_ns = BPF_CORE_READ(owner, group_leader, start_boottime);
 	vm->nested = nested;
-	if (!owner || BPF_CORE_READ(kvm, mm, mm_users.counter) <= 0)
-		return true;
-	listed = slot + 1;
+	if (still_there(kvm, mmu, owner, pgt, vm))
+		listed = slot + 1;
 	return true;
 }
 
