@@ -236,17 +236,29 @@ static bool ask_about(struct ncg_inventory *inventory, __u64 phys)
 	return true;
 }
 
+/* Only a driver of vfio's shows memory to a guest. */
+static bool has_vfio_device(const struct ncg_devices *devices)
+{
+	for (size_t i = 0; i < devices->count; i++)
+		if (strstr(devices->list[i].driver, "vfio"))
+			return true;
+	return false;
+}
+
+/* Each takes as long as loading a program: the others have the next picture's turn. */
+#define ASK_AT_ONCE 8
+
 void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk)
 {
-	bool asked = false;
+	size_t count = has_vfio_device(inventory->devices) ? ncg_walk_count(walk) : 0, asked = 0;
 
-	for (size_t i = 0; i < ncg_walk_count(walk); i++) {
+	for (size_t i = 0; i < count && asked < ASK_AT_ONCE; i++) {
 		const struct ncg_walk_vm *vm = ncg_walk_vm(walk, i);
 
 		/* What a hypervisor within the guest maps, the guest has mapped before. */
 		if (vm->vm.nested || !vm->vm.pid || vm->state != NCG_WALK_VISIBLE)
 			continue;
-		for (size_t r = 0; r < vm->range_count; r++) {
+		for (size_t r = 0; r < vm->range_count && asked < ASK_AT_ONCE; r++) {
 			const struct ncg_s2_range *range = &vm->ranges[r];
 
 			if (ncg_devices_lookup(inventory->devices, range->phys, NULL) ||
@@ -254,7 +266,7 @@ void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk 
 				continue;
 			/* One that fails is logged, and what it would have told stays unknown. */
 			ncg_mapped_find_region(&vm->vm, range->ipa, range->phys);
-			asked = true;
+			asked++;
 		}
 	}
 	if (asked)
