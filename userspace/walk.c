@@ -374,12 +374,29 @@ static void take_ranges(struct ncg_walk_vm *vm, struct ncg_scan *scan)
 	scan->ranges = NULL;
 }
 
-/* A whole walk has come to its end. */
+/*
+ * Whether what was walked is all of one VM: the memory of one that has ended is used again,
+ * its structure and its tables at the same addresses as a rule, so that of a page which was
+ * copied in between the way back looks right. Ids are never used twice. Asked when all is
+ * copied; without an id, where the programs do not observe, it stays unknown.
+ */
+static bool same_vm(const struct ncg_walk *walk, const struct ncg_vm *vm)
+{
+	__u64 id;
+
+	if (!vm->id || walk->options.vm_ids_fd < 0)
+		return true;
+	return !bpf_map_lookup_elem(walk->options.vm_ids_fd, &vm->k_kvm, &id) && id == vm->id;
+}
+
+/* A whole walk has come to its end. Returns 0, -ESRCH when it was of a VM that has ended. */
 static int take_whole(struct ncg_walk *walk, struct known *known, struct ncg_scan *scan,
 		      __u64 began)
 {
 	struct ncg_walk_vm *vm = &known->shown;
 
+	if (!same_vm(walk, &vm->vm))
+		return -ESRCH;
 	/* Nothing at all: not even the root was there. */
 	vm->state = scan->decoder.totals.entries ? NCG_WALK_VISIBLE : NCG_WALK_UNREADABLE;
 	vm->totals = scan->decoder.totals;
@@ -453,6 +470,8 @@ static int look_at_devices(struct ncg_walk *walk, struct known *known)
 		do {
 			r = piece(walk, &scan, &cost);
 		} while (r == 1);
+	if (!r && !same_vm(walk, &vm->vm))
+		r = -ESRCH;
 	if (!r) {
 		for (int type = 0; type < NCG_MT_NR; type++) {
 			if (type == NCG_MT_NORMAL_WB)
