@@ -103,8 +103,11 @@ $(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-$(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/libncg.a \
-		$(OUT)/tests/%.bpf.o
+# Programs of theirs; test_losses has those of test_events.
+$(filter-out %/test_losses,$(BPFTESTS:%=$(OUT)/tests/%)): %: %.bpf.o
+$(OUT)/tests/test_losses: $(OUT)/tests/test_events.bpf.o
+
+$(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/libncg.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@

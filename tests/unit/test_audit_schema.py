@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""docs/audit.schema.json against records: those that test_events makes by the daemon's
-own code, and one of each kind that only a whole daemon writes. Every kind must be
+"""docs/audit.schema.json against records: those that test_events and test_losses make by
+the daemon's own code, and one of each kind that only a whole daemon writes. Every kind must be
 seen, and every record must be refused once it is changed.
 """
 
@@ -65,11 +65,12 @@ class Schema(unittest.TestCase):
         cls.check = audit_schema.validator()
         with tempfile.TemporaryDirectory() as folder:
             trail = os.path.join(folder, "trail")
-            binary = os.path.join(os.environ["NCG_BPF_DIR"], "test_events")
-            run = subprocess.run([binary], env=dict(os.environ, NCG_KEEP_TRAIL=trail),
-                                 capture_output=True, text=True, check=False)
-            if run.returncode or not os.path.exists(trail):
-                raise AssertionError("test_events: " + run.stdout + run.stderr)
+            for name in ("test_events", "test_losses"):
+                binary = os.path.join(os.environ["NCG_BPF_DIR"], name)
+                run = subprocess.run([binary], env=dict(os.environ, NCG_KEEP_TRAIL=trail),
+                                     capture_output=True, text=True, check=False)
+                if run.returncode or not os.path.exists(trail):
+                    raise AssertionError(f"{name}: " + run.stdout + run.stderr)
             cls.faults = audit_schema.faults(trail, cls.check)[1]
             with open(trail, encoding="utf-8") as f:
                 cls.events = [r for r in map(json.loads, f) if r]
