@@ -460,7 +460,7 @@ struct ncg_vm {
 	__u64 linear_offset; /* virtual = physical + this, for the linear map */
 	__u64 pgd_phys;      /* 0: being made or taken down, or hidden */
 	__u64 vtcr;          /* VTCR_EL2 as KVM keeps it */
-	__u64 hcr;           /* HCR_EL2 of the first vCPU; 0 while there is none */
+	__u64 hcr;           /* HCR_EL2 of the first vCPU, or of another VM's; 0: none has run */
 	__u64 id;            /* as in events; 0: not known */
 	__u64 start_boot_ns; /* of the thread group that owns the address space */
 	__u32 pid;           /* that thread group; 0: gone */

@@ -46,7 +46,8 @@ __u64 kvm_vm_release;
 __u64 kvm_vcpu_release;
 
 /*
- * HCR_EL2 of the first vCPU. The xarray's head is the entry itself while there
+ * HCR_EL2 of the first vCPU; 0 before its first run: until then KVM may still be putting it
+ * together, and there is nothing in the tables that it would be needed for. The xarray's head is the entry itself while there
  * is only index 0, else a node (lowest two bits 10), whose slot 0 leads on.
  */
 static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
@@ -62,7 +63,7 @@ static __always_inline __u64 first_vcpu_hcr(struct kvm *kvm)
 	if (!entry || (entry & 3))
 		return 0;
 	vcpu = (void *)entry;
-	return BPF_CORE_READ(vcpu, arch.hcr_el2);
+	return BPF_CORE_READ(vcpu, pid) ? BPF_CORE_READ(vcpu, arch.hcr_el2) : 0;
 }
 
 /*

@@ -21,7 +21,6 @@
 #define VTCR_PS_MASK 7
 #define VTCR_PS_52 6
 #define VTCR_DS BIT(32)
-#define HCR_FWB BIT(46)
 
 /* Descriptor bits: Arm ARM, "VMSAv8-64 descriptor formats", stage 2. */
 #define DESC_VALID BIT(0)
@@ -174,7 +173,7 @@ int ncg_s2_geometry_read(const struct ncg_vm *vm, struct ncg_s2_geometry *ret_ge
 	if (!vm->hcr)
 		geometry.fwb = NCG_S2_FWB_UNKNOWN;
 	else
-		geometry.fwb = vm->hcr & HCR_FWB ? NCG_S2_FWB_YES : NCG_S2_FWB_NO;
+		geometry.fwb = vm->hcr & NCG_HCR_FWB ? NCG_S2_FWB_YES : NCG_S2_FWB_NO;
 
 	err = ncg_s2_geometry_check(&geometry);
 	if (err)

@@ -22,11 +22,13 @@
 
 #include "abi.h"
 
+#define NCG_HCR_FWB (1ULL << 46)
+
 /* HCR_EL2.FWB: which of the two encodings the MemAttr field has. */
 enum ncg_s2_fwb {
 	NCG_S2_FWB_NO,
 	NCG_S2_FWB_YES,
-	NCG_S2_FWB_UNKNOWN, /* no vCPU yet, so no HCR_EL2 to read */
+	NCG_S2_FWB_UNKNOWN, /* no vCPU has run, so there is no HCR_EL2 to read */
 	NCG_S2_FWB_NR,
 };
 

@@ -193,9 +193,9 @@ json_t *ncg_view_guest(const struct ncg_picture_guest *guest)
 	json_object_set_new(json, "vcpus", json_integer(vm->vcpus));
 	json_object_set_new(json, "visible", json_boolean(visible(guest)));
 	json_object_set_new(json, "tables", json_string(state_names[guest->vm->state]));
-	/* HCR_EL2.FWB, bit 46; unknown until the guest has a vCPU. */
+	/* Unknown until a guest of this host has run. */
 	json_object_set_new(json, "fwb",
-			    vm->hcr ? json_boolean(vm->hcr >> 46 & 1) : json_null());
+			    vm->hcr ? json_boolean(!!(vm->hcr & NCG_HCR_FWB)) : json_null());
 	json_object_set_new(json, "types", types);
 	json_object_set_new(json, "leaves", ncg_view_leaves(guest->vm));
 	json_object_set_new(json, "devices", devices);

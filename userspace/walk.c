@@ -43,6 +43,7 @@ struct ncg_walk {
 	struct ncg_walk_options options;
 	bool by_files; /* VMs are found by their files; one may be there twice */
 	const struct ncg_vm *vms;
+	__u64 hcr; /* HCR_EL2 of a vCPU, with FWB if any had it; 0: none was seen yet */
 	struct ncg_scan_copier copier;
 	struct ncg_budget budget;
 	struct known *known;
@@ -274,6 +275,21 @@ static struct known take_over(struct known *old, size_t old_count, const struct 
 	return taken;
 }
 
+/*
+ * KVM uses FWB, which says how memory types are encoded, for all VMs or for none, and sets
+ * it in steps: a vCPU that is made, or made anew, is for a moment without. And a VM whose
+ * vCPU has not run when it is listed may have, and have memory, when it is walked. So what
+ * was once seen of any VM holds for all.
+ */
+static void fill_in_hcr(struct ncg_walk *walk, struct ncg_vm *vms, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!walk->hcr || vms[i].hcr & NCG_HCR_FWB)
+			walk->hcr = vms[i].hcr;
+	for (size_t i = 0; i < count; i++)
+		vms[i].hcr = vms[i].hcr ? vms[i].hcr | (walk->hcr & NCG_HCR_FWB) : walk->hcr;
+}
+
 /* Reads the list of VMs, paid for. */
 static int list(struct ncg_walk *walk)
 {
@@ -284,6 +300,7 @@ static int list(struct ncg_walk *walk)
 
 	if (count < 0)
 		return ncg_log_error(count, "the list of VMs cannot be read");
+	fill_in_hcr(walk, vms, count);
 	known = calloc(count + 1, sizeof(*known));
 	if (!known)
 		return ncg_log_error(-ENOMEM, "no memory for %zd VMs", count);
@@ -389,13 +406,25 @@ static bool same_vm(const struct ncg_walk *walk, const struct ncg_vm *vm)
 	return !bpf_map_lookup_elem(walk->options.vm_ids_fd, &vm->k_kvm, &id) && id == vm->id;
 }
 
-/* A whole walk has come to its end. Returns 0, -ESRCH when it was of a VM that has ended. */
+static bool has_leaves(const struct ncg_s2_totals *totals)
+{
+	for (int type = 0; type < NCG_MT_NR; type++)
+		for (int level = 0; level < NCG_S2_LEVELS; level++)
+			if (totals->leaves[type][level])
+				return true;
+	return false;
+}
+
+/*
+ * A whole walk has come to its end. Returns 0; -ESRCH when it was of a VM that has ended, or
+ * is of one whose encoding is not known before the next list.
+ */
 static int take_whole(struct ncg_walk *walk, struct known *known, struct ncg_scan *scan,
 		      __u64 began)
 {
 	struct ncg_walk_vm *vm = &known->shown;
 
-	if (!same_vm(walk, &vm->vm))
+	if (!same_vm(walk, &vm->vm) || (!vm->vm.hcr && has_leaves(&scan->decoder.totals)))
 		return -ESRCH;
 	/* Nothing at all: not even the root was there. */
 	vm->state = scan->decoder.totals.entries ? NCG_WALK_VISIBLE : NCG_WALK_UNREADABLE;
