@@ -82,7 +82,7 @@ static const struct ncg_family_desc families[] = {
 	},
 	[NCG_MF_BAR_MMAPS_TOTAL] = {
 		"ncgate_bar_mmaps_total", NCG_FAMILY_COUNTER,
-		"BAR mmaps seen in vfio-pci, by whether Normal-NC was granted.",
+		"mmaps of PCI devices' BARs seen in vfio, by whether Normal-NC was granted.",
 		{ "result" },
 	},
 	[NCG_MF_BAR_MMAPS_BEFORE_GATE] = {
