@@ -140,6 +140,25 @@ void ncg_audit_file_close(struct ncg_audit_file *file)
 
 /* ---------------------------------------------------------------------- writing */
 
+/*
+ * Takes the beginning of a line out again whose rest found no room, so that all others
+ * stay whole lines. Where that is not to be (a pipe, chattr +a), the next line ends it.
+ */
+static void take_back(struct ncg_audit_file *file, size_t done)
+{
+	struct stat st;
+
+	if (!done)
+		return;
+	/* The size as it is: others may have emptied the file. */
+	if (!file->regular || fstat(file->fd, &st) || st.st_size < (off_t)done ||
+	    ftruncate(file->fd, st.st_size - done)) {
+		file->torn = true;
+		return;
+	}
+	file->size -= done;
+}
+
 int ncg_audit_file_append(struct ncg_audit_file *file, const char *line, size_t size)
 {
 	if (file->torn) {
@@ -155,8 +174,10 @@ int ncg_audit_file_append(struct ncg_audit_file *file, const char *line, size_t 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			file->torn = done > 0;
-			return -errno;
+			int error = errno;
+
+			take_back(file, done);
+			return -error;
 		}
 		done += n;
 		file->size += n;

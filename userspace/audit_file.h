@@ -2,9 +2,10 @@
 /*
  * The file of the audit trail: lines appended whole, made durable on demand, and the
  * file put aside when it is large or old. Owns the open file. A line is in the file
- * whole, or append says that it is not; what a failed write left of one is ended
- * before the next, so that it spoils itself alone. Where a new file cannot be had,
- * the old one is written on.
+ * whole, or append says that it is not; what a failed write left of one is taken out
+ * again. Where that cannot be, as in a file made append-only by chattr(1), it is ended
+ * before the next, so that it spoils itself alone. Where a new file cannot be had, the
+ * old one is written on.
  *
  * Rotated files stand beside it as PATH.YYYYMMDDTHHMMSS.uuuuuuZ, the moment at which
  * they were put aside; later ones have later names, whatever the clock does. They are

@@ -192,7 +192,10 @@ static const char *take_record(void *arg, const json_t *record)
 
 /* --------------------------------------------------------------------- following */
 
-/* The lines that are whole by now. What is cut has not been written to its end yet. */
+/*
+ * The lines that are whole by now. What is cut has not been written to its end yet, or
+ * has no room and is taken out again: it is read anew the next time.
+ */
 static void print_new(const struct query *query, FILE *file)
 {
 	ncg_autofree char *line = NULL;

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -454,15 +455,15 @@ static void limit_size(rlim_t bytes)
 }
 
 /*
- * A line that was cut off halfway spoils itself alone. Cut after one byte, in the
- * middle, and before the newline; the line after a cut may be cut too.
+ * Lines that are cut off halfway: after one byte, in the middle, and before the newline;
+ * the line after a cut may be cut too. The trail is then `want`, or `want_whole` where
+ * only the newline was missing. Each time it is an empty file that `make` makes.
  */
-static void test_torn_line(void **state)
+static void cut_lines(void (*make)(void), const char *want, const char *want_whole)
 {
 	struct stat st;
 	off_t length;
 
-	(void)state;
 	{
 		_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
 
@@ -477,6 +478,7 @@ static void test_torn_line(void **state)
 		int saved;
 
 		fresh(NULL);
+		make();
 		audit = open_at(path_of("log"));
 		put(audit, 1);
 		saved = errors_to("/dev/null");
@@ -493,10 +495,41 @@ static void test_torn_line(void **state)
 		put(audit, 5);
 		put(audit, 6);
 		expect_counts(audit, 4, 3);
-		/* what came third is the gap that was tried before 3 */
-		assert_string_equal(numbers(path_of("log")),
-				    whole ? "1 2 torn gap:3 5 6 " : "1 torn torn gap:3 5 6 ");
+		assert_string_equal(numbers(path_of("log")), whole ? want_whole : want);
 	}
+}
+
+static void make_nothing(void)
+{
+}
+
+/* What was written of a line is taken out again: none is torn. */
+static void test_no_room_for_a_line(void **state)
+{
+	(void)state;
+	cut_lines(make_nothing, "1 gap:3 5 6 ", "1 gap:3 5 6 ");
+}
+
+/* `log` is a file that can only grow. */
+static void make_growing(void)
+{
+	static int fd = -1;
+	char name[64];
+
+	ncg_cleanup_close(&fd);
+	fd = memfd_create("log", MFD_ALLOW_SEALING);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	assert_int_equal(symlink(name, path_of("log")), 0);
+}
+
+/* Where nothing can be taken out, a line that was cut spoils itself alone. */
+static void test_torn_line(void **state)
+{
+	(void)state;
+	/* what comes third is the gap that is tried before 3 */
+	cut_lines(make_growing, "1 torn torn gap:3 5 6 ", "1 2 torn gap:3 5 6 ");
 }
 
 /* A cut line that another daemon left: the first record begins a line of its own. */
@@ -576,6 +609,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_fields, fresh),
 		cmocka_unit_test_setup(test_disk_full, fresh),
 		cmocka_unit_test_setup(test_gap_record, fresh),
+		cmocka_unit_test_setup(test_no_room_for_a_line, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),
 		cmocka_unit_test_setup(test_torn_before_open, fresh),
 		cmocka_unit_test_setup(test_put_aside, fresh),
