@@ -72,15 +72,10 @@ int BPF_PROG(bar_mmap, struct file *file, struct vm_area_struct *vma, int ret)
 	struct bar_place place;
 	struct ncg_pci pci;
 	bool granted, asked;
-	__u64 length;
 
 	if (!pdev)
 		return 0;
-	/* What it is now in vm_pgoff is the driver's. */
-	asked = vfio_asked_place(page_shift, &place, &length);
-	if (!asked)
-		place = ret ? compat_bar_place(vma->vm_pgoff, page_shift) :
-			      compat_bar_mapped(pdev, vma->vm_pgoff, page_shift);
+	asked = vfio_mapped_place(pdev, vma, ret, page_shift, &place);
 	if (place.bar == NCG_NO_BAR)
 		return 0;
 	granted = ret == 0 && compat_vma_any_uncached(vma);

@@ -188,15 +188,16 @@ int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned lon
 	return ask.denied ? -EPERM : 0;
 }
 
-/* Without either: decided and recorded once the driver has mapped the BAR. */
-SEC("fexit/vfio_pci_core_mmap")
-int BPF_PROG(decide_only, struct vfio_device___ncg *core, struct vm_area_struct *vma, int ret)
+/* Without either: decided and recorded once the BAR is mapped, by whichever driver. */
+SEC("fexit/vfio_device_fops_mmap")
+int BPF_PROG(decide_only, struct file *file, struct vm_area_struct *vma, int ret)
 {
-	struct pci_dev *pdev = compat_pci_dev(core->dev);
-	struct bar_place place = { .bar = NCG_NO_BAR };
+	struct pci_dev *pdev = vfio_opened_device(file);
+	struct bar_place place;
 
-	if (ret == 0)
-		place = compat_bar_mapped(pdev, vma->vm_pgoff, page_shift);
+	if (ret || !pdev)
+		return 0;
+	vfio_mapped_place(pdev, vma, ret, page_shift, &place);
 	if (place.bar != NCG_NO_BAR)
 		decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_NONE);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which PCI device a file of vfio is for, and which region an mmap of it is going to
- * ask for while there is no VMA yet. Reads only, owns nothing; what cannot be read is
+ * Which PCI device a file of vfio is for, and which region an mmap of it asks for, before
+ * there is a VMA and after. Reads only, owns nothing; what cannot be read is
  * no file of vfio.
  *
  * A file is told by the module that its operations belong to, not by an address: so
@@ -95,6 +95,24 @@ static __always_inline bool vfio_asked_place(__u32 page_shift, struct bar_place 
 	*ret_place = compat_bar_place(pgoff, page_shift);
 	*ret_length = (BPF_CORE_READ(regs, regs[1]) + page - 1) & -page;
 	return true;
+}
+
+/*
+ * What the mmap asked for that vfio has just carried out with that result; no BAR when it
+ * is none. True when by what the task asked, false when by what the driver left in
+ * vm_pgoff, which tells of PCI's own BARs alone.
+ */
+static __always_inline bool vfio_mapped_place(struct pci_dev *pdev, struct vm_area_struct *vma,
+					      int result, __u32 page_shift,
+					      struct bar_place *ret_place)
+{
+	__u64 length;
+
+	if (vfio_asked_place(page_shift, ret_place, &length))
+		return true;
+	*ret_place = result ? compat_bar_place(vma->vm_pgoff, page_shift) :
+			      compat_bar_mapped(pdev, vma->vm_pgoff, page_shift);
+	return false;
 }
 
 #endif

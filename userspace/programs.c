@@ -51,7 +51,7 @@ static const struct {
 		"decide_trap", "bpf_lsm_mmap_file", "vfio_pci_core",
 		"a denied device's BAR mmaps are not refused", OBJECT_POLICY },
 	[NCG_PROGRAM_DECIDE_ONLY] = {
-		"decide_only", "vfio_pci_core_mmap", "vfio_pci_core",
+		"decide_only", "vfio_device_fops_mmap", "vfio_pci_core",
 		"no decisions are recorded", OBJECT_POLICY },
 	[NCG_PROGRAM_BAR_MMAP] = {
 		"bar_mmap", "vfio_device_fops_mmap", "vfio_pci_core",
