@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Audit mode decides and records, and changes nothing: the shipped policy leaves
 # a running site as it was.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $bochs
 cp /ncg/policy.conf "$work/policy.conf"
 daemon

@@ -2,7 +2,7 @@
 # A BAR gets another address: the device is taken away and found again, with another
 # alignment. Whether ncgated looked in between or not, what a guest maps there is the
 # device's, by walk, count and audit, and what is where the BAR was before is not.
-# kernels: 6.12 7.3 series
+# kernels: 6.12 6.12-64k 7.3 series
 . /ncg/inside/lib-oracle.sh
 alignment=/sys/bus/pci/resource_alignment
 bar() { sed -n 3p "/sys/bus/pci/devices/$ivshmem/resource" | cut -d' ' -f1; } # BAR 2's start

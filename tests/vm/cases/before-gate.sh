@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A BAR that was mapped before the program that decides stood is counted and named,
 # once: the count outlives the daemon, and is made anew with a new gate.
-# kernels: 6.12 6.12-16k 7.3
+# kernels: 6.12 6.12-16k 6.12-64k 7.3
 # hook: yes no
 passthrough $ivshmem $bochs
 guest early --device $bochs --bar 0 --store aligned -name early

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A rule for a cgroup is met by who is in it or below it, and by nobody else. A rule
 # that says `audit` is recorded and not acted on. Both come from an included folder.
-# kernels: 6.12 7.3 series
+# kernels: 6.12 6.12-64k 7.3 series
 cgroups=/sys/fs/cgroup
 long=$(printf 'n%.0s' $(seq 100)) # more than one part of a name
 mkdir -p "$cgroups/machine.slice/$long/vm" "$cgroups/machine.slicer" "$cgroups/trial"

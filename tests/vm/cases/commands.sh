@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # devices, explain, replay, suggest and check --against on a real host with real
 # guests and the trail that ncgated wrote of them.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 # Another case may have bound the second card.
 if [ -e /sys/bus/pci/drivers/vfio-pci/$ivshmem2 ]; then

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # doctor on a host that has the hook: every line, without and with the daemon, and a
 # finding when something is taken away.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 policy <<-END
 	mode enforce
 	default deny

@@ -2,7 +2,7 @@
 # What guests have against what the policy says: stale, unexpected and absent are
 # found, recorded, and over with their guest. What was decided is known to a daemon
 # that starts later; an allowed guest is none of these.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 guest early --device $bochs --bar 0 --store aligned
 equal "$(result early)" ok "a guest before ncgated"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What is attached outlives the daemon: killed, it goes on deciding, events wait,
 # and the next daemon takes over with no record missing and none twice.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 policy <<-END
 	mode enforce

@@ -4,7 +4,7 @@
 # buffer holds, and the next one says how much is missing and what is there. ncgate
 # audit reads it all back, and follows it over the files.
 # limit: 300
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 policy <<-END
 	mode enforce

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # With no program attached the module's own parameter answers, and what it
 # refuses is refused without failing the mmap.
-# kernels: 6.12 6.12-16k 7.3 series
+# kernels: 6.12 6.12-64k 6.12-16k 7.3 series
 passthrough $ivshmem
 parameter=/sys/module/vfio_pci_core/parameters/uncached_default
 equal "$(cat $parameter)" allow "the parameter's default"
