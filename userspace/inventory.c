@@ -236,12 +236,15 @@ static bool ask_about(struct ncg_inventory *inventory, __u64 phys)
 	return true;
 }
 
-/* Only a driver of vfio's shows memory to a guest. */
-static bool has_vfio_device(const struct ncg_devices *devices)
+/* Only a driver of vfio's for devices of one kind shows other memory than PCI's. */
+static bool has_variant_driver(const struct ncg_devices *devices)
 {
-	for (size_t i = 0; i < devices->count; i++)
-		if (strstr(devices->list[i].driver, "vfio"))
+	for (size_t i = 0; i < devices->count; i++) {
+		const char *driver = devices->list[i].driver;
+
+		if (strstr(driver, "vfio") && strcmp(driver, "vfio-pci"))
 			return true;
+	}
 	return false;
 }
 
@@ -250,7 +253,7 @@ static bool has_vfio_device(const struct ncg_devices *devices)
 
 void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk)
 {
-	size_t count = has_vfio_device(inventory->devices) ? ncg_walk_count(walk) : 0, asked = 0;
+	size_t count = has_variant_driver(inventory->devices) ? ncg_walk_count(walk) : 0, asked = 0;
 
 	for (size_t i = 0; i < count && asked < ASK_AT_ONCE; i++) {
 		const struct ncg_walk_vm *vm = ncg_walk_vm(walk, i);
