@@ -4,9 +4,11 @@
  * the audit trail and serves /metrics. Owns the event loop; every module's state
  * is in struct daemon and used by this one thread.
  *
- * It fails before it touches the kernel: the policy is read, the log opened and
- * the sockets bound first. Ending it, by a signal or by a crash, ends nothing in
- * the kernel: pinned programs go on deciding and events wait for the next start.
+ * A bad policy or a missing KVM ends it before it touches the kernel. Then the gate
+ * comes first: an audit log, metrics address or control socket that cannot be had is
+ * tried again every second and ends nothing. Ending the daemon, by a signal or by a
+ * crash, ends nothing in the kernel: pinned programs go on deciding and events wait for
+ * the next start.
  */
 #include <argp.h>
 #include <errno.h>
@@ -70,8 +72,9 @@ struct daemon {
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
-	struct ncg_http *http;
-	struct ncg_control *control;
+	struct ncg_http *http;	     /* NULL while its address cannot be had */
+	struct ncg_control *control; /* the same */
+	int http_error, control_error; /* -errno of the last attempt, said once */
 	struct ncg_sources sources;
 	int signals;
 	int timer;
@@ -168,6 +171,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		options->audit.kernel = false;
 		return 0;
 	case 'l':
+		if (!ncg_http_address_ok(arg))
+			argp_error(state, "'%s' is not an ADDRESS:PORT to listen on", arg);
 		options->listen = arg;
 		return 0;
 	case 'v':
@@ -447,23 +452,6 @@ static void on_signal(void *arg, uint32_t ready)
 		ncg_loop_stop(d->loop);
 }
 
-static void on_timer(void *arg, uint32_t ready)
-{
-	struct daemon *d = arg;
-	uint64_t ticks;
-
-	(void)ready;
-	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
-		return;
-	attach(d);
-	ncg_events_drain_some(d->events);
-	ncg_events_settle(d->events);
-	ncg_audit_tick(d->audit);
-	look_for_missing(d);
-	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
-		look_at_guests(d);
-}
-
 static void on_events(void *arg, uint32_t ready)
 {
 	struct daemon *d = arg;
@@ -530,6 +518,54 @@ static json_t *answer(void *arg, const char *request)
 	if (!strcmp(request, "devices"))
 		return ncg_view_devices(&d->sources);
 	return json_pack("{s:s}", "error", "unknown request");
+}
+
+/* What an attempt to serve has led to; said when it is not what it was before. */
+static void note_served(int error, int *last, const char *what, const char *where)
+{
+	if (error && error != *last)
+		ncg_log_error(error, "%s cannot be served at %s; tried again every second", what,
+			      where);
+	else if (!error && *last)
+		ncg_info("%s are served at %s now", what, where);
+	*last = error;
+}
+
+/* Metrics and the command are served as soon as their sockets can be had. */
+static void serve(struct daemon *d)
+{
+	int fd, r;
+
+	if (!d->http) {
+		r = ncg_http_listen(d->options.listen, &fd);
+		if (!r)
+			r = ncg_http_open(d->loop, fd, render_metrics, d, &d->http);
+		note_served(r, &d->http_error, "metrics", d->options.listen);
+	}
+	if (!d->control) {
+		r = ncg_control_listen(d->options.control, &fd);
+		if (!r)
+			r = ncg_control_open(d->loop, fd, answer, d, &d->control);
+		note_served(r, &d->control_error, "the command's questions", d->options.control);
+	}
+}
+
+static void on_timer(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	uint64_t ticks;
+
+	(void)ready;
+	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	attach(d);
+	serve(d);
+	ncg_events_drain_some(d->events);
+	ncg_events_settle(d->events);
+	ncg_audit_tick(d->audit);
+	look_for_missing(d);
+	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
+		look_at_guests(d);
 }
 
 /* ---------------------------------------------------------------------- start */
@@ -637,8 +673,8 @@ static int open_events(struct daemon *d)
 			       d->inventory, &d->events);
 }
 
-/* From opened sockets to a running daemon. Returns an exit status. */
-static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd, int control_fd)
+/* From a policy to a running daemon: the gate first. Returns an exit status. */
+static int start(struct daemon *d, const struct ncg_policy *policy)
 {
 	int r;
 
@@ -697,12 +733,11 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
-	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d) ||
-	    ncg_http_open(d->loop, http_fd, render_metrics, d, &d->http) ||
-	    ncg_control_open(d->loop, control_fd, answer, d, &d->control)) {
+	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d)) {
 		ncg_log_error(0, "the event loop cannot be set up");
 		return NCG_EXIT_INTERNAL;
 	}
+	serve(d);
 	return NCG_EXIT_OK;
 }
 
@@ -710,9 +745,9 @@ static int run(struct daemon *d)
 {
 	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
 	ncg_autofree char *refusal = NULL;
-	int http_fd, control_fd, status, r;
+	int status, r;
 
-	/* Nothing in the kernel is touched before all this holds. */
+	/* Nothing in the kernel is touched before this holds. */
 	r = read_policy(d->options.config, &policy, &refusal);
 	if (r) {
 		ncg_log_error(0, "not started; a policy that is in force stays in force");
@@ -725,36 +760,17 @@ static int run(struct daemon *d)
 	status = check_kernel();
 	if (status)
 		return status;
-	r = ncg_audit_open(&d->options.audit, &d->audit);
-	if (r) {
-		ncg_log_error(r, "the audit log %s cannot be opened", d->options.audit.path);
-		return NCG_EXIT_AUDIT_LOG;
-	}
-	r = ncg_http_listen(d->options.listen, &http_fd);
-	if (r == -EINVAL) {
-		ncg_log_error(0, "'%s' is not an ADDRESS:PORT to listen on", d->options.listen);
-		return NCG_EXIT_BAD_INPUT;
-	}
-	if (r) {
-		ncg_log_error(r, "%s cannot be listened on", d->options.listen);
-		return NCG_EXIT_LISTEN;
-	}
-	r = ncg_control_listen(d->options.control, &control_fd);
-	if (r) {
-		ncg_log_error(r, "the control socket %s cannot be made", d->options.control);
-		return NCG_EXIT_LISTEN;
-	}
-	r = ncg_loop_new(&d->loop);
-	if (r) {
-		ncg_log_error(r, "no event loop");
+	if (ncg_audit_open(&d->options.audit, &d->audit) || ncg_loop_new(&d->loop)) {
+		ncg_log_error(-ENOMEM, "no memory");
 		return NCG_EXIT_INTERNAL;
 	}
-	status = start(d, policy, http_fd, control_fd);
+	status = start(d, policy);
 	if (status)
 		return status;
 
-	ncg_info("ncgated " NCG_VERSION " serves http://%s/metrics; enforcement grade: %s",
-		 d->options.listen, ncg_names_grade(ncg_programs_grade(d->programs)));
+	ncg_info("ncgated " NCG_VERSION " runs; metrics at http://%s/metrics%s; enforcement grade: "
+		 "%s", d->options.listen, d->http ? "" : " once it can be had",
+		 ncg_names_grade(ncg_programs_grade(d->programs)));
 	sd_notify(0, "READY=1");
 	r = ncg_loop_run(d->loop);
 
