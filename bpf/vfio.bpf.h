@@ -16,8 +16,7 @@
 /* The PCI device of a file that is known to be open for one device; NULL for other buses. */
 static __always_inline struct pci_dev *vfio_opened_device(struct file *file)
 {
-	struct vfio_device_file___ncg *opened = BPF_CORE_READ(file, private_data);
-	struct device *dev = BPF_CORE_READ(opened, device, dev);
+	struct device *dev = compat_opened_device(BPF_CORE_READ(file, private_data));
 	char bus[4];
 
 	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||

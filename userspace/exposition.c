@@ -50,6 +50,12 @@ static const struct ncg_family_desc families[] = {
 		"Whether a BPF program is attached (1) or could not be (0).",
 		{ "program" },
 	},
+	[NCG_MF_PROGRAM_OLDER_BUILD] = {
+		"ncgate_program_older_build", NCG_FAMILY_GAUGE,
+		"1 where an older build's BPF program stays attached because this build's could "
+		"not be.",
+		{ "program" },
+	},
 	[NCG_MF_POLICY_INFO] = {
 		"ncgate_policy_info", NCG_FAMILY_GAUGE,
 		"The policy in force, as labels; always 1.",

@@ -41,6 +41,7 @@
 #include "mapped.h"
 #include "mismatch.h"
 #include "names.h"
+#include "pins.h"
 #include "policy_file.h"
 #include "policy_review.h"
 #include "programs.h"
@@ -263,7 +264,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
 	warn_of_rules(policy, d->options.config);
-	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
+	ncg_programs_follow(d->programs, &head);
 	if (changed)
 		ncg_audit_write(d->audit, "policy_load", 0,
 				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
@@ -384,8 +385,8 @@ static void reload(struct daemon *d)
 	r = read_policy(d->options.config, &policy, &refusal);
 	if (!r)
 		r = enforce(d, policy);
-	if (!r)
-		attach(d);
+	ncg_programs_retry(d->programs);
+	attach(d);
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
@@ -558,6 +559,8 @@ static void on_timer(void *arg, uint32_t ready)
 	(void)ready;
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
+	/* The loop turns: systemd need not restart a daemon that hangs. */
+	sd_notify(0, "WATCHDOG=1");
 	attach(d);
 	serve(d);
 	ncg_events_drain_some(d->events);
@@ -644,7 +647,8 @@ static json_t *start_fields(const struct daemon *d)
 		const struct ncg_program_status *s = ncg_programs_status(d->programs, p);
 
 		json_object_set_new(programs, s->name,
-				    json_string(ncg_programs_state_name(s->state)));
+				    json_string(s->older_build ? "older-build" :
+						ncg_programs_state_name(s->state)));
 	}
 	read_boot_id(boot_id);
 	fields = json_pack("{s:s, s:i, s:s, s:s, s:o}", "version", NCG_VERSION, "pid",
@@ -673,6 +677,18 @@ static int open_events(struct daemon *d)
 			       d->inventory, &d->events);
 }
 
+static int exit_status_of_open(int error)
+{
+	switch (error) {
+	case -EPROTO:
+		return NCG_EXIT_LAYOUT;
+	case -EBUSY:
+		return NCG_EXIT_TAKEN;
+	default:
+		return NCG_EXIT_BPF;
+	}
+}
+
 /* From a policy to a running daemon: the gate first. Returns an exit status. */
 static int start(struct daemon *d, const struct ncg_policy *policy)
 {
@@ -680,7 +696,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 
 	r = ncg_programs_open(&d->programs);
 	if (r)
-		return r == -EPROTO ? NCG_EXIT_LAYOUT : NCG_EXIT_BPF;
+		return exit_status_of_open(r);
 	if (ncg_inventory_open(&(struct ncg_inventory_maps){
 				       .bars = ncg_programs_map(d->programs, "bars"),
 				       .regions = ncg_programs_map(d->programs, "regions"),
@@ -778,7 +794,11 @@ static int run(struct daemon *d)
 	ncg_events_drain(d->events);
 	ncg_audit_write(d->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
 	ncg_audit_sync(d->audit);
-	ncg_info("ncgated ends; what is attached goes on deciding");
+	if (ncg_programs_outlive(d->programs))
+		ncg_info("ncgated ends; what is attached goes on deciding");
+	else
+		ncg_warning("ncgated ends, and nothing decides any more: no program that does is "
+			    "pinned");
 	return r ? NCG_EXIT_INTERNAL : NCG_EXIT_OK;
 }
 
@@ -797,6 +817,13 @@ static void release(struct daemon *d)
 	ncg_cleanup_close(&d->signals);
 	ncg_cleanup_close(&d->timer);
 	ncg_cleanup_close(&d->walk_timer);
+}
+
+static int remove_state(void)
+{
+	int r = ncg_pins_remove();
+
+	return !r ? NCG_EXIT_OK : r == -EBUSY ? NCG_EXIT_TAKEN : NCG_EXIT_BPF;
 }
 
 int main(int argc, char **argv)
@@ -831,7 +858,7 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &d.options);
 	ncg_log_open("ncgated", d.options.verbose ? NCG_LOG_DEBUG : NCG_LOG_INFO);
 	if (d.options.remove_state)
-		return ncg_programs_remove() ? NCG_EXIT_BPF : NCG_EXIT_OK;
+		return remove_state();
 	status = run(&d);
 	release(&d);
 	return status;

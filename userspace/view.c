@@ -188,6 +188,8 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 
 		ncg_exposition_u64(e, NCG_MF_PROGRAM_ATTACHED, s->state == NCG_PROGRAM_ATTACHED,
 				   NCG_LABELS(s->name));
+		ncg_exposition_u64(e, NCG_MF_PROGRAM_OLDER_BUILD, s->older_build,
+				   NCG_LABELS(s->name));
 	}
 	policy_metrics(e, sources);
 	/* Not counted yet is not 0. */
@@ -221,10 +223,11 @@ static json_t *programs_json(const struct ncg_programs *programs)
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
 		const struct ncg_program_status *s = ncg_programs_status(programs, p);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s}", "name",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:b, s:s?, s:s}", "name",
 						      s->name, "target", s->target, "state",
 						      ncg_programs_state_name(s->state), "adopted",
-						      s->adopted, "error",
+						      s->adopted, "older_build", s->older_build,
+						      "error",
 						      s->error ? ncg_log_errno_name(-s->error) : NULL,
 						      "lost", s->lost));
 	}
