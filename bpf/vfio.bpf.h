@@ -47,11 +47,30 @@ static __always_inline struct pci_dev *vfio_pci_device(struct file *file, __u64 
 	return vfio_opened_device(file);
 }
 
-/* The BARs that a device has, bit n for BAR n. */
+/*
+ * Whether the device's driver is vfio-pci itself, which exposes PCI's BARs and no others.
+ * False for every other driver, and where the name cannot be read.
+ */
+static __always_inline bool vfio_pci_alone(struct pci_dev *pdev)
+{
+	static const char alone[] = "vfio-pci";
+	char name[sizeof(alone)];
+
+	return !bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(pdev, dev.driver, name)) &&
+	       !__builtin_memcmp(name, alone, sizeof(alone));
+}
+
+/*
+ * The BARs that may be mapped of a device, bit n for BAR n: those that PCI has. Another
+ * driver than vfio-pci may expose memory of its own where PCI has no BAR (nvgrace-gpu),
+ * so there it is all of them.
+ */
 static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
 {
 	__u32 bars = 0;
 
+	if (!vfio_pci_alone(pdev))
+		return (1U << NCG_NO_BAR) - 1;
 	/* Unrolled: v6.8's verifier lets no variable be added to such a pointer. */
 #pragma clang loop unroll(full)
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++)
