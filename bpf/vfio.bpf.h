@@ -93,26 +93,37 @@ static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
 #define NCG_NR_remap_file_pages 234 /* addr, length, prot, offset in pages, flags */
 #define NCG_PSR_MODE32_BIT 0x10	    /* arch/arm64/include/uapi/asm/ptrace.h */
 
+/*
+ * Whole pages that hold length bytes. What is asked for may be any number: where the sum
+ * would wrap round it is as many pages as 64 bits can count, which no mmap gets.
+ */
+static __always_inline __u64 vfio_whole_pages(__u64 length, __u64 page)
+{
+	return length > -page ? -page : (length + page - 1) & -page;
+}
+
 static __always_inline bool vfio_asked_place(__u32 page_shift, struct bar_place *ret_place,
 					     __u64 *ret_length)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	__u64 page = 1ULL << page_shift, pgoff;
+	__u64 page = 1ULL << page_shift, pgoff, length = BPF_CORE_READ(regs, regs[1]);
 
 	if (BPF_CORE_READ(regs, pstate) & NCG_PSR_MODE32_BIT)
 		return false;
 	switch (BPF_CORE_READ(regs, syscallno)) {
 	case NCG_NR_mmap:
 		pgoff = BPF_CORE_READ(regs, regs[5]) >> page_shift;
+		length = vfio_whole_pages(length, page);
 		break;
 	case NCG_NR_remap_file_pages:
 		pgoff = BPF_CORE_READ(regs, regs[3]);
+		length &= -page; /* this call rounds down */
 		break;
 	default:
 		return false;
 	}
 	*ret_place = compat_bar_place(pgoff, page_shift);
-	*ret_length = (BPF_CORE_READ(regs, regs[1]) + page - 1) & -page;
+	*ret_length = length;
 	return true;
 }
 
