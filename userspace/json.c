@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,11 @@ json_t *ncg_json_hex(unsigned int digits, __u64 value)
 
 	snprintf(text, sizeof(text), "%0*llx", (int)digits, value);
 	return json_string(text);
+}
+
+json_t *ncg_json_unsigned(__u64 value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
 /* Length of the UTF-8 character at text, of at most size bytes; 0: there is none. */
@@ -82,9 +88,9 @@ json_t *ncg_json_device(const struct ncg_device *d)
 
 json_t *ncg_json_bar(const struct ncg_device *d, unsigned int bar)
 {
-	return json_pack("{s:i, s:o, s:I, s:b}", "bar", (int)bar, "start",
+	return json_pack("{s:i, s:o, s:o, s:b}", "bar", (int)bar, "start",
 			 ncg_json_hex(1, d->bars[bar].start), "size",
-			 (json_int_t)d->bars[bar].size, "prefetchable",
+			 ncg_json_unsigned(d->bars[bar].size), "prefetchable",
 			 (int)d->bars[bar].prefetchable);
 }
 

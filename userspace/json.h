@@ -16,9 +16,15 @@
 
 void ncg_json_sha256_text(const __u8 sha256[NCG_SHA256_LEN], char ret_text[NCG_SHA256_TEXT_LEN]);
 
-/* All return a new string, NULL when there is no memory. */
+/* All return a new value, NULL when there is no memory. */
 json_t *ncg_json_sha256(const __u8 sha256[NCG_SHA256_LEN]);
 json_t *ncg_json_hex(unsigned int digits, __u64 value); /* at least so many digits */
+
+/*
+ * A number that has no sign, never as a negative one: what is above INT64_MAX, which no
+ * reader of JSON need take, becomes INT64_MAX.
+ */
+json_t *ncg_json_unsigned(__u64 value);
 
 /*
  * Text of at most `size` bytes or up to its NUL, whatever they are: a byte that is not

@@ -121,9 +121,9 @@ static json_t *decided_json(const struct place *place)
 {
 	if (!place->decided)
 		return json_null();
-	return json_pack("{s:s, s:I, s:s, s:b}", "verdict",
+	return json_pack("{s:s, s:o, s:s, s:b}", "verdict",
 			 ncg_names_verdict(place->then.verdict), "generation",
-			 (json_int_t)place->then.generation, "grade",
+			 ncg_json_unsigned(place->then.generation), "grade",
 			 ncg_names_grade(place->then.grade), "acts", (int)place->then.acts);
 }
 
@@ -149,15 +149,15 @@ static json_t *guest_json(const struct ncg_picture_guest *guest)
 static json_t *fields(const struct place *place, enum ncg_mismatch mismatch, __u64 bytes)
 {
 	const struct ncg_picture_use *use = place->use;
-	json_t *f = json_pack("{s:s, s:o, s:I}", "mismatch", ncg_mismatch_name(mismatch), "guest",
-			      guest_json(place->guest), "bytes", (json_int_t)bytes);
+	json_t *f = json_pack("{s:s, s:o, s:o}", "mismatch", ncg_mismatch_name(mismatch), "guest",
+			      guest_json(place->guest), "bytes", ncg_json_unsigned(bytes));
 
 	if (use->device)
 		json_object_set_new(f, "device", ncg_record_device(use->device, use->bar));
 	else
 		json_object_set_new(f, "phys", ncg_json_hex(1, use->phys));
 	ncg_json_put_decision(f, &place->now);
-	json_object_set_new(f, "policy_generation", json_integer(place->now.generation));
+	json_object_set_new(f, "policy_generation", ncg_json_unsigned(place->now.generation));
 	json_object_set_new(f, "decided", decided_json(place));
 	return f;
 }
