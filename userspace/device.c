@@ -449,6 +449,20 @@ void ncg_pci_names_free(struct ncg_pci_names *names)
 	free(names);
 }
 
+char *ncg_pci_names_path(void)
+{
+	ncg_autopcinames struct ncg_pci_names *names = NULL;
+	char *path, *end;
+
+	if (ncg_pci_names_open(NULL, &names))
+		return NULL;
+	path = strdup(names->access->id_file_name);
+	end = path ? strstr(path, ".gz") : NULL;
+	if (end && !end[3])
+		*end = '\0';
+	return path;
+}
+
 /* Of the ways to find a name, all but the file are switched off. */
 #define NAME_LOOKUP (PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB)
 

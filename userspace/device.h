@@ -148,6 +148,12 @@ const char *ncg_pci_names_get(struct ncg_pci_names *names, int vendor, int devic
 			      size_t size);
 
 /*
+ * Where libpci looks for the system's pci.ids, for who reads it by another way; a path
+ * of a packed one is given without its ".gz". The caller frees it. NULL: no memory.
+ */
+char *ncg_pci_names_path(void);
+
+/*
  * Fills in the name of every device, "Vendor Device", before the snapshot is
  * shared. names may be NULL, then nothing happens.
  */

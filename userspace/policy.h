@@ -89,7 +89,6 @@ struct ncg_policy_trouble {
 struct ncg_policy_ids {
 	__u16 list[NCG_POLICY_IDS_MAX];
 	size_t count;		/* may be more than are listed; only 1 is good */
-	char *nearest;		/* where it is 0: the name most like it, or NULL; freed */
 };
 
 /*
@@ -114,7 +113,12 @@ struct ncg_policy_sources {
 	 * -ENOENT: no names can be had at all.
 	 */
 	int (*ids)(void *context, const __u16 *vendor, const char *name,
-		   struct ncg_policy_ids *ret_ids);
+		   struct ncg_policy_ids *ret_ids, struct ncg_policy_trouble *ret_trouble);
+	/*
+	 * Of the names there are, the one most like one that is not, for a hint; NULL:
+	 * none is. The work grows with the names there are, so it is asked for errors only.
+	 */
+	int (*nearest)(void *context, const __u16 *vendor, const char *name, char **ret_nearest);
 };
 
 struct ncg_policy_parser;

@@ -115,6 +115,39 @@ static int ambiguous(struct ncg_policy_parser *parser, struct ncg_policy_word wo
 				    "is the name of %s", list);
 }
 
+/* A hint for a name that is not there, in quotes as it would be written; NULL: none. */
+static int hint(struct ncg_policy_parser *parser, const __u16 *vendor, const char *name,
+		char **ret_hint)
+{
+	const struct ncg_policy_sources *sources = parser->sources;
+	ncg_autofree char *nearest = NULL;
+	int r = 0;
+
+	*ret_hint = NULL;
+	/* Beyond what is shown it would be work for nobody. */
+	if (sources->nearest && ncg_policy_error_is_shown(parser))
+		r = sources->nearest(sources->context, vendor, name, &nearest);
+	if (!r && nearest && asprintf(ret_hint, "\"%s\"", nearest) < 0) {
+		*ret_hint = NULL;
+		r = -ENOMEM;
+	}
+	return r;
+}
+
+/* A name that pci.ids cannot be asked for. */
+static int no_look_up(struct ncg_policy_parser *parser, struct ncg_policy_word word, int error,
+		      const struct ncg_policy_trouble *trouble)
+{
+	if (error == -ENOMEM)
+		return ncg_policy_no_memory(parser);
+	return ncg_policy_error_add(parser, word, word.column, NULL,
+				    trouble->expected ? trouble->expected : ID_EXPECTED,
+				    "cannot be looked up: %s",
+				    trouble->problem  ? trouble->problem :
+				    error == -ENOENT ? "there is no pci.ids" :
+						       strerror(-error));
+}
+
 /* A name in quotes: a vendor's, or with vendor that of one of its devices. */
 static int name_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word,
 		      const __u16 *vendor, __u16 *ret_id)
@@ -122,40 +155,32 @@ static int name_parse(struct ncg_policy_parser *parser, struct ncg_policy_word w
 	const struct ncg_policy_sources *sources = parser->sources;
 	const char *expected = vendor ? "a device's id in hex, *, or its name as pci.ids has it" :
 					"a vendor's id in hex, *, or its name as pci.ids has it";
-	ncg_autofree char *name = NULL, *suggestion = NULL;
+	ncg_autofree char *name = NULL, *suggestion = NULL, *problem = NULL;
+	struct ncg_policy_trouble trouble = { 0 };
 	struct ncg_policy_ids ids = { 0 };
 	int r = ncg_policy_text_parse(parser, word, &name);
 
 	if (r < 0)
 		return r;
-	r = sources && sources->ids ? sources->ids(sources->context, vendor, name, &ids) : -ENOENT;
-	if (r == -ENOMEM)
-		return ncg_policy_no_memory(parser);
-	if (r == -ENOENT)
-		return ncg_policy_error_word(parser, word, ID_EXPECTED,
-					     "cannot be looked up: there is no pci.ids");
-	if (r < 0)
-		return ncg_policy_error_add(parser, word, word.column, NULL, ID_EXPECTED,
-					    "cannot be looked up: %s", strerror(-r));
+	r = sources && sources->ids ?
+		    sources->ids(sources->context, vendor, name, &ids, &trouble) : -ENOENT;
+	problem = trouble.problem;
+	if (r)
+		return no_look_up(parser, word, r, &trouble);
 	if (ids.count > 1)
 		return ambiguous(parser, word, vendor, &ids);
 	if (ids.count == 1) {
 		*ret_id = ids.list[0];
 		return 0;
 	}
-	if (ids.nearest) {
-		r = asprintf(&suggestion, "\"%s\"", ids.nearest);
-		free(ids.nearest);
-		if (r < 0) {
-			suggestion = NULL;
-			return ncg_policy_no_memory(parser);
-		}
-	}
+	if (hint(parser, vendor, name, &suggestion))
+		return ncg_policy_no_memory(parser);
 	if (vendor)
 		return ncg_policy_error_add(parser, word, word.column, suggestion, expected,
-					    "is no device of vendor %04x", *vendor);
+					    "is not a device name of vendor %04x in pci.ids",
+					    *vendor);
 	return ncg_policy_error_add(parser, word, word.column, suggestion, expected,
-				    "is no vendor");
+				    "is not a vendor name in pci.ids");
 }
 
 /* VENDOR:DEVICE, also a subsystem's, which has no names. */

@@ -54,6 +54,9 @@ __attribute__((format(printf, 6, 7))) int
 ncg_policy_error_add(struct ncg_policy_parser *parser, struct ncg_policy_word at, __u32 column,
 		     const char *nearest, const char *expected, const char *problem, ...);
 
+/* Whether one more error would be kept, and not only counted. */
+bool ncg_policy_error_is_shown(const struct ncg_policy_parser *parser);
+
 /* The common case: the error is the word itself and has no near relative. */
 #define ncg_policy_error_word(parser, word, expected, problem) \
 	ncg_policy_error_add(parser, word, (word).column, NULL, expected, problem)

@@ -339,14 +339,14 @@ static void test_name_errors(void **state)
 		const char *text, *error;
 	} cases[] = {
 		{ "allow \"NVIDIA\":*",
-		  "7: '\"NVIDIA\"' is no vendor; " VENDOR_NAME
+		  "7: '\"NVIDIA\"' is not a vendor name in pci.ids; " VENDOR_NAME
 		  " (did you mean '\"NVIDIA Corporation\"'?)" },
-		{ "allow \"Nobody\":\"Nothing\"", "7: '\"Nobody\"' is no vendor; " VENDOR_NAME },
-		{ "allow \"\":1", "7: '\"\"' is no vendor; " VENDOR_NAME },
+		{ "allow \"Nobody\":\"Nothing\"", "7: '\"Nobody\"' is not a vendor name in pci.ids; " VENDOR_NAME },
+		{ "allow \"\":1", "7: '\"\"' is not a vendor name in pci.ids; " VENDOR_NAME },
 		{ "allow 10de:\"GH1000\"",
-		  "12: '\"GH1000\"' is no device of vendor 10de; " DEVICE_NAME
+		  "12: '\"GH1000\"' is not a device name of vendor 10de in pci.ids; " DEVICE_NAME
 		  " (did you mean '\"GH100 \\x1b\"'?)" },
-		{ "allow 10de:\"gh1\"", "12: '\"gh1\"' is no device of vendor 10de; " DEVICE_NAME },
+		{ "allow 10de:\"gh1\"", "12: '\"gh1\"' is not a device name of vendor 10de in pci.ids; " DEVICE_NAME },
 		{ "allow 10de:\"Twins\"",
 		  "12: '\"Twins\"' is the name of 10de:0001 and 10de:0002; expected the id of one of "
 		  "them" },
@@ -378,6 +378,33 @@ static void test_name_errors(void **state)
 		snprintf(expected, sizeof(expected), "p:1:%s\n", cases[i].error);
 		expect_errors(&memory, "p", expected);
 	}
+}
+
+/* A hint costs a look at every name: only errors that are shown get one. */
+static void test_hints_are_bounded(void **state)
+{
+	struct memory memory = { .names = names, .name_count = ARRAY_SIZE(names) };
+	struct ncg_policy_sources sources = memory_sources(&memory);
+	struct ncg_policy_errors *errors;
+	struct ncg_policy *policy;
+	struct memory_file file = { .path = "p" };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	for (unsigned int i = 0; i < NCG_POLICY_ERRORS_MAX + 50; i++)
+		fputs("allow \"NVIDIA\":*\n", out);
+	fclose(out);
+	file.text = text;
+	memory.files = &file;
+	memory.file_count = 1;
+	assert_int_equal(ncg_policy_parse_file("p", &sources, &policy, &errors), -EINVAL);
+	assert_int_equal(errors->count, NCG_POLICY_ERRORS_MAX);
+	assert_int_equal(errors->more, 50);
+	assert_int_equal(memory.hints, NCG_POLICY_ERRORS_MAX);
+	ncg_policy_errors_free(errors);
+	free(text);
 }
 
 static void test_no_names(void **state)
@@ -421,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_size_bound),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_name_errors),
+		cmocka_unit_test(test_hints_are_bounded),
 		cmocka_unit_test(test_no_names),
 	};
 
