@@ -73,6 +73,7 @@ struct daemon {
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
+	struct ncg_guest_cache *identities;
 	struct ncg_http *http;	     /* NULL while its address cannot be had */
 	struct ncg_control *control; /* the same */
 	int http_error, control_error; /* -errno of the last attempt, said once */
@@ -726,11 +727,14 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 	if (ncg_mismatch_watch_open(&(struct ncg_mismatch_policy){ decide_mapping, find_decided, d },
 				    d->audit, &d->mismatches))
 		return NCG_EXIT_INTERNAL;
+	/* Without it command lines are read at each look. */
+	ncg_guest_cache_new(&d->identities);
 
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
 		.walk = d->walk,
 		.inventory = d->inventory,
+		.identities = d->identities,
 		.audit = d->audit,
 		.hazards = d->hazards,
 		.mismatches = d->mismatches,
@@ -808,6 +812,7 @@ static void release(struct daemon *d)
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
 	ncg_mismatch_watch_close(d->mismatches);
+	ncg_guest_cache_free(d->identities);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);

@@ -26,7 +26,7 @@ void ncg_record_identify(const struct ncg_task *task, const struct ncg_vm_note *
 	if (!known)
 		known = &nobody;
 	/* Another process may have the number by now. */
-	if (!ncg_guest_read(NULL, task->pid, &guest) &&
+	if (!ncg_guest_read(NULL, task->pid, NULL, &guest) &&
 	    guest.start_ticks != ncg_guest_ticks(task->start_boot_ns))
 		ncg_guest_done(&guest);
 	*ret_who = (struct ncg_vm_note){ .task = *task, .began_ns = known->began_ns };
@@ -35,7 +35,7 @@ void ncg_record_identify(const struct ncg_task *task, const struct ncg_vm_note *
 	choose(ret_who->uuid, sizeof(ret_who->uuid), guest.uuid, known->uuid);
 	/* A process that ended is in the root cgroup, which says nothing. */
 	choose(ret_who->cgroup, sizeof(ret_who->cgroup),
-	       guest.vmm && *guest.vmm ? guest.cgroup : NULL, known->cgroup);
+	       guest.ended ? NULL : guest.cgroup, known->cgroup);
 }
 
 json_t *ncg_record_guest(const struct ncg_vm_note *who)
@@ -172,7 +172,7 @@ void ncg_record_task(__u32 pid, __u64 start_boot_ns, struct ncg_task *ret_task)
 	ncg_autoguest struct ncg_guest guest = {};
 
 	*ret_task = (struct ncg_task){ .pid = pid, .start_boot_ns = start_boot_ns };
-	if (ncg_guest_read(NULL, pid, &guest) ||
+	if (ncg_guest_read(NULL, pid, NULL, &guest) ||
 	    guest.start_ticks != ncg_guest_ticks(start_boot_ns))
 		return;
 	ret_task->uid = guest.uid;

@@ -73,7 +73,8 @@ static bool shown(const struct ncg_picture *picture, const struct ncg_device *d)
 static int take(const struct ncg_sources *sources, struct ncg_picture *ret_picture)
 {
 	ncg_autopicture struct ncg_picture picture = {};
-	int r = ncg_picture_take(sources->walk, sources->inventory, &picture);
+	int r = ncg_picture_take(sources->walk, sources->inventory, sources->identities,
+				 &picture);
 
 	if (!r && sources->walk)
 		r = ncg_mismatch_watch_look(sources->mismatches, &picture);

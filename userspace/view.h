@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "audit.h"
+#include "guest_cache.h"
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
@@ -24,6 +25,7 @@ struct ncg_sources {
 	const struct ncg_programs *programs;
 	struct ncg_walk *walk; /* NULL: the tables cannot be read on this host */
 	struct ncg_inventory *inventory;
+	struct ncg_guest_cache *identities; /* NULL: nothing is kept */
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
