@@ -380,16 +380,21 @@ static void note_done(struct ncg_events *events)
 		note_place(events);
 }
 
-/* Numbers from first to last are dealt with by a record of that time. */
+/*
+ * Numbers from first to last are dealt with by a record of that time. A number that no
+ * program has drawn yet is another's, or the record is damaged: events that will have it
+ * are not to be taken for repeats.
+ */
 static void mark_written(struct ncg_events *events, const json_t *first, const json_t *last,
 			 const json_t *boot_ns)
 {
-	json_int_t end = json_integer_value(last);
+	json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+	__u64 drawn;
 
-	if (!json_is_integer(first) || !json_is_integer(last))
+	if (begin < 1 || end < begin || !read_sequence(events, NCG_SEQUENCE_EVENT, &drawn) ||
+	    (__u64)end > drawn)
 		return;
-	for (json_int_t seq = json_integer_value(first); seq <= end; seq++)
-		ncg_gaps_seen(&events->gaps, seq, json_integer_value(boot_ns));
+	ncg_gaps_seen_range(&events->gaps, begin, end, json_integer_value(boot_ns));
 }
 
 /* A record that a daemon wrote after it noted its position for the last time. */

@@ -301,6 +301,39 @@ static void test_killed_after_writing(void **state)
 }
 
 /*
+ * A loss of any size in what a daemon wrote before it was killed: the next one is there
+ * at once. A record of numbers that nobody drew hides no event that will have them.
+ */
+static void test_killed_after_a_large_gap(void **state)
+{
+	struct world *w = *state;
+	const uint64_t far = UINT64_C(1) << 62;
+	uint64_t first;
+
+	need_bpf();
+	make_event(w, .type = NCG_EVENT_DECISION);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	first = sequence(w, NCG_SEQUENCE_EVENT) + 1;
+	assert_int_equal(bpf_map_update_elem(w->maps.sequences,
+					     &(__u32){ NCG_SEQUENCE_EVENT }, &far, BPF_ANY), 0);
+	assert_true(ncg_audit_write(w->audit, "gap", 0,
+				    json_pack("{s:I, s:I, s:I}", "lost", (json_int_t)(far - first + 1),
+					      "first_seq", (json_int_t)first, "last_seq",
+					      (json_int_t)far)));
+	assert_true(ncg_audit_write(w->audit, "vm_create", 0,
+				    json_pack("{s:I}", "seq", (json_int_t)far + 1)));
+	end(w);
+	begin(w);
+	make_event(w, .type = NCG_EVENT_VM_CREATE, .vm = 1);
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(count_of(w, "gap"), 1);
+	assert_int_equal(count_of(w, "vm_create"), 2);
+	assert_int_equal(sequence(w, NCG_SEQUENCE_DRAINED), far + 1);
+}
+
+/*
  * A daemon that is killed once it wrote what came after a loss, and before it could tell
  * the loss: the next one tells it, and no more than was lost.
  */
@@ -453,6 +486,7 @@ int main(void)
 		test(test_end_during_the_picture),
 		test(test_next_daemon),
 		test(test_killed_after_writing),
+		test(test_killed_after_a_large_gap),
 		test(test_killed_before_a_loss_is_told),
 		test(test_killed_daemon),
 		test(test_full_disk),
