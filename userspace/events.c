@@ -542,8 +542,11 @@ void ncg_events_settle(struct ncg_events *events)
 	if (!events->emptied)
 		return;
 	if (events->picture && !ncg_audit_failing(events->audit)) {
-		ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger, events->audit,
-				     ncg_inventory_devices(events->inventory));
+		/* What cannot be written is looked for again once writing works. */
+		events->wants_picture |=
+			!ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger,
+					      events->audit,
+					      ncg_inventory_devices(events->inventory));
 		note_done(events);
 	}
 	/* Drawn by the last call, and drained since: what has not come does not come. */
@@ -589,6 +592,6 @@ void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
 	}
 	json_decref(list);
 	events->cached = 0;
-	ncg_audit_write(events->audit, "gate", 0, record);
+	ncg_audit_write_kept(events->audit, "gate", record);
 	ncg_audit_sync(events->audit);
 }
