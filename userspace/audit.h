@@ -47,6 +47,16 @@ int ncg_audit_reopen(struct ncg_audit *audit);
 bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields);
 
 /*
+ * The same for what is said once and is no event: that a policy is in force, what a look
+ * has found. When it cannot be written it is kept, and written as soon as writing works
+ * again, with the time of this call: the last NCG_AUDIT_KEPT_MAX of them; what is beyond
+ * that is missing like any other record. Kept in memory, so a daemon that is killed
+ * meanwhile loses them; the next one looks anew.
+ */
+#define NCG_AUDIT_KEPT_MAX 256
+bool ncg_audit_write_kept(struct ncg_audit *audit, const char *type, json_t *fields);
+
+/*
  * Everything that was written is on disk when this returns true: one fdatasync(2) for
  * a whole batch. False, logged once, when the disk says that it is not.
  */
@@ -73,7 +83,10 @@ int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place 
  */
 void ncg_audit_tick(struct ncg_audit *audit);
 
-/* Records are being lost: the last write failed, and that is not yet in the trail. */
+/*
+ * Records are being lost or kept: a write failed, and what has to be said about it is not
+ * yet in the trail.
+ */
 bool ncg_audit_failing(const struct ncg_audit *audit);
 
 enum ncg_audit_sink {

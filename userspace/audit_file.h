@@ -9,7 +9,8 @@
  *
  * Rotated files stand beside it as PATH.YYYYMMDDTHHMMSS.uuuuuuZ, the moment at which
  * they were put aside; later ones have later names, whatever the clock does. They are
- * renamed once and never written again. A program that renames the file itself
+ * renamed once, never onto another file, and never written again. A name whose stamp is
+ * not a time that there is (a 13th month) is another's, and left alone. A program that renames the file itself
  * (logrotate) has to have it opened again.
  */
 #ifndef NCGATE_AUDIT_FILE_H

@@ -380,16 +380,21 @@ static void note_done(struct ncg_events *events)
 		note_place(events);
 }
 
-/* Numbers from first to last are dealt with by a record of that time. */
+/*
+ * Numbers from first to last are dealt with by a record of that time. A number that no
+ * program has drawn yet is another's, or the record is damaged: events that will have it
+ * are not to be taken for repeats.
+ */
 static void mark_written(struct ncg_events *events, const json_t *first, const json_t *last,
 			 const json_t *boot_ns)
 {
-	json_int_t end = json_integer_value(last);
+	json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+	__u64 drawn;
 
-	if (!json_is_integer(first) || !json_is_integer(last))
+	if (begin < 1 || end < begin || !read_sequence(events, NCG_SEQUENCE_EVENT, &drawn) ||
+	    (__u64)end > drawn)
 		return;
-	for (json_int_t seq = json_integer_value(first); seq <= end; seq++)
-		ncg_gaps_seen(&events->gaps, seq, json_integer_value(boot_ns));
+	ncg_gaps_seen_range(&events->gaps, begin, end, json_integer_value(boot_ns));
 }
 
 /* A record that a daemon wrote after it noted its position for the last time. */
@@ -538,8 +543,11 @@ void ncg_events_settle(struct ncg_events *events)
 	if (!events->emptied)
 		return;
 	if (events->picture && !ncg_audit_failing(events->audit)) {
-		ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger, events->audit,
-				     ncg_inventory_devices(events->inventory));
+		/* What cannot be written is looked for again once writing works. */
+		events->wants_picture |=
+			!ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger,
+					      events->audit,
+					      ncg_inventory_devices(events->inventory));
 		note_done(events);
 	}
 	/* Drawn by the last call, and drained since: what has not come does not come. */
@@ -585,6 +593,6 @@ void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
 	}
 	json_decref(list);
 	events->cached = 0;
-	ncg_audit_write(events->audit, "gate", 0, record);
+	ncg_audit_write_kept(events->audit, "gate", record);
 	ncg_audit_sync(events->audit);
 }

@@ -133,6 +133,40 @@ static void take_vm_begin(struct ncg_history *history, const json_t *record)
 	close_vm(history, owner, NULL);
 }
 
+/* Whether what is open may be of the record's guest. */
+static bool same_guest(const json_t *entry, const json_t *record)
+{
+	const char *whose = ncg_record_string(json_object_get(entry, "guest"), "id");
+
+	return !*whose ||
+	       !strcmp(whose, ncg_record_string(json_object_get(record, "guest"), "id"));
+}
+
+/*
+ * Ids are given out anew once the programs' state was removed, in the same boot of the
+ * host too: what another guest has under this id is another VM's, whose end nobody saw.
+ */
+static void close_other(struct ncg_history *history, const char *owner, const json_t *record)
+{
+	size_t length = owner ? strlen(owner) : 0;
+	const char *key;
+	json_t *entry;
+	void *next;
+
+	json_object_foreach_safe(history->open, next, key, entry)
+		if (length && !strncmp(key, owner, length) && key[length] == '/' &&
+		    !same_guest(entry, record))
+			json_object_del(history->open, key);
+}
+
+/* A VM whose beginning is not in the trail; what is open may be its own, told before. */
+static void take_vm_found(struct ncg_history *history, const json_t *record)
+{
+	ncg_autofree char *owner = owner_of(record);
+
+	close_other(history, owner, record);
+}
+
 /* ------------------------------------------------------------------------ begin */
 
 /* The decision that was in force for a process and a BAR, borrowed, or NULL. */
@@ -171,7 +205,12 @@ static void take_mapping(struct ncg_history *history, const json_t *record)
 	ncg_autofree char *key = owner ? make_key(owner, device) : NULL;
 	json_t *entry;
 
-	if (!key || json_object_get(history->open, key) ||
+	if (!key)
+		return;
+	/* A record may not know whose the VM is; then it is taken for the one that is known. */
+	if (json_object_get(record, "guest"))
+		close_other(history, owner, record);
+	if (json_object_get(history->open, key) ||
 	    strcmp(ncg_record_string(record, "memory_type"), history->memory_type))
 		return;
 	entry = add_entry(history, record, device,
@@ -187,6 +226,10 @@ static void take_vm_end(struct ncg_history *history, const json_t *record)
 	json_t *total;
 	size_t i;
 
+	/* Who ended a VM that mapped nothing need not be whose it was. */
+	if (json_object_get(record, "guest") &&
+	    json_array_size(json_object_get(record, "mapped")))
+		close_other(history, owner, record);
 	json_array_foreach(json_object_get(record, "mapped"), i, total) {
 		json_t *device = json_object_get(total, "device"), *entry;
 		ncg_autofree char *key = owner ? make_key(owner, device) : NULL;
@@ -234,6 +277,7 @@ void ncg_history_take(struct ncg_history *history, const json_t *record)
 		{ "daemon_start", take_start },
 		{ "decision", take_decision },
 		{ "vm_create", take_vm_begin },
+		{ "vm_found", take_vm_found },
 		{ "stage2_first", take_mapping },
 		{ "found_mapped", take_mapping },
 		{ "vm_destroy", take_vm_end },

@@ -7,7 +7,7 @@
  * A guest has a BAR from its first mapping of that type until its VM ends: that the BAR
  * was mapped with another type later does not tell that nothing of the first is left.
  * Where a loss took the first mapping, it is known by the walk after it, or by the VM's
- * totals.
+ * totals. A VM is known by its id, and by its guest where an id was given out again.
  */
 #ifndef NCGATE_HISTORY_H
 #define NCGATE_HISTORY_H

@@ -219,7 +219,7 @@ static void record_new(const struct ncg_mismatch_watch *watch, json_t *now, cons
 			continue;
 		if (now != watch->found)
 			say(key, f);
-		ncg_audit_write(watch->audit, type, 0, json_copy(f));
+		ncg_audit_write_kept(watch->audit, type, json_copy(f));
 	}
 }
 

@@ -267,7 +267,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	warn_of_rules(policy, d->options.config);
 	ncg_programs_follow(d->programs, &head);
 	if (changed)
-		ncg_audit_write(d->audit, "policy_load", 0,
+		ncg_audit_write_kept(d->audit, "policy_load",
 				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
 					  d->options.config, "generation",
 					  (json_int_t)head.generation, "sha256",
@@ -282,7 +282,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 /* A policy that is not taken, with what is wrong with it (NULL: error says it). */
 static void record_refusal(struct daemon *d, int error, const char *refusal)
 {
-	ncg_audit_write(d->audit, "policy_refused", 0,
+	ncg_audit_write_kept(d->audit, "policy_refused",
 			json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
 				  ncg_log_errno_name(-error), "message", refusal));
 	ncg_audit_sync(d->audit);
@@ -745,7 +745,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 		.change = d->sources.change,
 		.change_known = d->sources.change_known,
 	};
-	ncg_audit_write(d->audit, "daemon_start", 0, start_fields(d));
+	ncg_audit_write_kept(d->audit, "daemon_start", start_fields(d));
 	ncg_audit_sync(d->audit);
 	/* Also for a program that another daemon attached and did not count for. */
 	count_before_gate(d);

@@ -465,6 +465,133 @@ static void limit_size(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* The one file that was put aside; "" when there is none. */
+static const char *aside(void)
+{
+	static char name[512];
+	ncg_autoclosedir DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	*name = '\0';
+	while ((entry = readdir(dir)))
+		if (ncg_audit_file_stamp(entry->d_name, "log")) {
+			assert_string_equal(name, "");
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+		}
+	return name;
+}
+
+static json_int_t type_and_n(const char *line, char ret_type[16])
+{
+	json_t *record = json_loads(line, 0, NULL);
+	json_int_t n = json_integer_value(json_object_get(record, "n"));
+
+	snprintf(ret_type, 16, "%s", json_string_value(json_object_get(record, "type")));
+	json_decref(record);
+	return n;
+}
+
+/*
+ * What is said once is kept while it cannot be written, and then written after the gap,
+ * before anything new; it is not among what is missing. More than can be kept is.
+ */
+static void test_kept(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	const uint64_t before = ncg_audit_boot_ns();
+	struct lines lines;
+	uint64_t failed;
+	char type[16];
+	json_t *record;
+	int saved;
+
+	(void)state;
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	audit = open_at(path_of("log"));
+	saved = errors_to(path_of("stderr"));
+	assert_false(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 1)));
+	assert_true(ncg_audit_failing(audit));
+	put(audit, 7);
+	assert_false(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 2)));
+	failed = ncg_audit_boot_ns();
+	errors_back(saved);
+	expect_counts(audit, 0, 3);
+	lines_read(path_of("stderr"), &lines);
+	assert_int_equal(lines.count, 1);
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 3));
+	assert_true(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 4)));
+	assert_false(ncg_audit_failing(audit));
+	assert_string_equal(numbers(path_of("log")), "gap:1 kept kept 3 kept ");
+	expect_counts(audit, 5, 3);
+	lines_read(path_of("log"), &lines);
+	for (size_t i = 1; i <= 2; i++) {
+		assert_int_equal(type_and_n(lines.line[i], type), i);
+		record = json_loads(lines.line[i], 0, NULL);
+		/* of the moment at which it was said */
+		assert_in_range(number_of(record, "boot_ns"), before, failed);
+		json_decref(record);
+	}
+
+	/* Kept alone is no loss; what is beyond the bound is. */
+	for (int more = 0; more < 2; more++) {
+		assert_int_equal(unlink(path_of("log")), 0);
+		assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+		assert_int_equal(ncg_audit_reopen(audit), 0);
+		saved = errors_to("/dev/null");
+		for (int n = 0; n < (more ? NCG_AUDIT_KEPT_MAX + 3 : 2); n++)
+			ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", n));
+		errors_back(saved);
+		assert_int_equal(unlink(path_of("log")), 0);
+		assert_int_equal(ncg_audit_reopen(audit), 0);
+		if (!more) {
+			ncg_audit_tick(audit);
+			assert_string_equal(numbers(path_of("log")), "kept kept ");
+		}
+	}
+	ncg_audit_tick(audit);
+	{
+		ncg_autofclose FILE *in = fopen(path_of("log"), "r");
+		char line[512];
+		int kept = 0;
+
+		assert_non_null(fgets(line, sizeof(line), in));
+		assert_non_null(strstr(line, "\"lost\":3"));
+		while (fgets(line, sizeof(line), in)) {
+			assert_int_equal(type_and_n(line, type), kept++);
+			assert_string_equal(type, "kept");
+		}
+		assert_int_equal(kept, NCG_AUDIT_KEPT_MAX);
+	}
+}
+
+/* The file that begins has no room for its first record: that is written later. */
+static void test_rotation_on_a_full_disk(void **state)
+{
+	struct ncg_audit_options options = { .path = path_of("log"), .limits.max_size = 1000 };
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	struct stat st = {};
+	int saved, n = 0;
+
+	(void)state;
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
+	for (off_t line = 0; st.st_size + line <= 1000; line = st.st_size / n) {
+		put(audit, ++n);
+		assert_int_equal(stat(path_of("log"), &st), 0);
+	}
+	assert_string_equal(aside(), "");
+	saved = errors_to("/dev/null");
+	limit_size(10);
+	put(audit, 1);
+	limit_size(RLIM_INFINITY);
+	errors_back(saved);
+	put(audit, 2);
+	assert_string_equal(numbers(path_of("log")), "gap:1 rotation 2 ");
+	expect_counts(audit, n + 3, 2);
+	unlink(path_of(aside()));
+}
+
 /*
  * Lines that are cut off halfway: after one byte, in the middle, and before the newline;
  * the line after a cut may be cut too. The trail is then `want`, or `want_whole` where
@@ -566,22 +693,6 @@ static void test_torn_before_open(void **state)
 
 /* ----------------------------------------------------------------- put aside */
 
-/* The one file that was put aside; "" when there is none. */
-static const char *aside(void)
-{
-	static char name[512];
-	ncg_autoclosedir DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	*name = '\0';
-	while ((entry = readdir(dir)))
-		if (ncg_audit_file_stamp(entry->d_name, "log")) {
-			assert_string_equal(name, "");
-			snprintf(name, sizeof(name), "%s", entry->d_name);
-		}
-	return name;
-}
-
 /* The file that begins says which one ended; nothing of either is missing. */
 static void test_put_aside(void **state)
 {
@@ -620,6 +731,8 @@ int main(void)
 		cmocka_unit_test_setup(test_no_fields, fresh),
 		cmocka_unit_test_setup(test_disk_full, fresh),
 		cmocka_unit_test_setup(test_gap_record, fresh),
+		cmocka_unit_test_setup(test_kept, fresh),
+		cmocka_unit_test_setup(test_rotation_on_a_full_disk, fresh),
 		cmocka_unit_test_setup(test_no_room_for_a_line, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),
 		cmocka_unit_test_setup(test_torn_before_open, fresh),

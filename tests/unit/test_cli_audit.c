@@ -213,6 +213,79 @@ static void had_between(void **state)
 	}
 }
 
+/* Runs `audit --had normal_nc --json` and returns whom it names, with when it ended. */
+static const char *who_had(void)
+{
+	static char text[1024];
+	ncg_cleanup(result_free) struct result result = {};
+	const char *args[16] = { AUDIT, "--json", "--had", "normal_nc" };
+	json_t *document, *entry;
+	size_t used = 0, i;
+
+	run(args, &result);
+	assert_int_equal(result.status, 0);
+	document = json_loads(result.out, 0, NULL);
+	assert_non_null(document);
+	*text = '\0';
+	json_array_foreach(json_object_get(document, "had"), i, entry) {
+		const char *name = json_string_value(json_object_get(json_object_get(entry, "guest"),
+								     "name"));
+		const char *until = json_string_value(json_object_get(entry, "until"));
+
+		used += snprintf(text + used, sizeof(text) - used, "%s%s:%.8s", used ? " " : "",
+				 name ? name : "?", until ? until + 11 : "-");
+	}
+	json_decref(document);
+	return text;
+}
+
+/*
+ * The programs' state was removed and a daemon began anew, in the same boot: ids are given
+ * out again, and a VM is found, or its mapping or its end, under one that another had. A
+ * VM whose own mapping was told before it was found is still the same.
+ */
+static void had_under_an_id_used_before(void **state)
+{
+	static const char began[] = HEAD("01T00:00:00", "daemon_start") ",\"boot_id\":\"A\"}\n"
+		MAP("01T00:00:01", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+		HEAD("01T00:00:02", "daemon_start") ",\"boot_id\":\"A\"}\n";
+	static const struct {
+		const char *then;
+		const char *had;
+	} cases[] = {
+		{ HEAD("01T00:00:03", "vm_found") BETA ",\"vm\":1}\n"
+		  MAP("01T00:00:04", "found_mapped", BETA, "1", CARD1, "normal_nc")
+		  HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:04") "]}\n", "alpha:- beta:00:00:05" },
+		{ HEAD("01T00:00:03", "vm_found") ",\"vm\":1}\n"
+		  HEAD("01T00:00:04", "found_mapped") ",\"vm\":1," CARD1
+		  ",\"memory_type\":\"normal_nc\"}\n", "alpha:- ?:-" },
+		{ MAP("01T00:00:04", "found_mapped", BETA, "1", CARD1, "normal_nc"), "alpha:- beta:-" },
+		{ HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:04") "]}\n", "alpha:- beta:00:00:05" },
+		{ HEAD("01T00:00:03", "vm_found") ALPHA ",\"vm\":1}\n"
+		  MAP("01T00:00:04", "found_mapped", ALPHA, "1", CARD1, "normal_nc")
+		  HEAD("01T00:00:05", "vm_destroy") ALPHA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:01") "]}\n", "alpha:00:00:05" },
+		/* ended by whoever had its last descriptor */
+		{ HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":[]}\n", "alpha:00:00:05" },
+		{ HEAD("01T00:00:05", "vm_destroy") ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:01") "]}\n", "alpha:00:00:05" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_autofree char *trail = NULL;
+
+		tear_down(NULL);
+		tree_make();
+		assert_true(asprintf(&trail, "%s%s", began, cases[i].then) > 0);
+		tree_file("log", trail);
+		if (strcmp(who_had(), cases[i].had))
+			fail_msg("case %zu: %s", i, who_had());
+	}
+}
+
 /* ---------------------------------------------------------------------- following */
 
 static void append(const char *text)
@@ -344,6 +417,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(chosen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_under_an_id_used_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(follows, set_up, tear_down),
 	};
 
