@@ -14,6 +14,7 @@
 #include "device.h"
 #include "exit_status.h"
 #include "policy.h"
+#include "policy_known.h"
 #include "trail.h"
 #include "verdict.h"
 
@@ -75,8 +76,18 @@ enum ncg_exit ncg_cli_ask(const struct ncg_cli *cli, const char *request, json_t
 enum ncg_exit ncg_cli_ask_if_there(const struct ncg_cli *cli, const char *request,
 				   json_t **ret_reply);
 
-/* Loads a policy file, or says why not as `check` does: NCG_EXIT_BAD_INPUT. */
-enum ncg_exit ncg_cli_load_policy(const char *path, struct ncg_policy **ret_policy);
+/*
+ * What names of devices stood for when ncgated last put a policy in force. NULL where
+ * that is not known, or not to who asks: only root may read it. The caller frees it.
+ */
+struct ncg_policy_known *ncg_cli_load_known(const struct ncg_cli *cli);
+
+/*
+ * Loads a policy file as ncgated would, or says why not as `check` does:
+ * NCG_EXIT_BAD_INPUT. Names that pci.ids has lost are warned of.
+ */
+enum ncg_exit ncg_cli_load_policy(const struct ncg_cli *cli, const char *path,
+				  struct ncg_policy **ret_policy);
 
 /* The host's PCI devices with their names; the caller frees them. */
 enum ncg_exit ncg_cli_load_devices(const struct ncg_cli *cli, struct ncg_devices **ret_devices);

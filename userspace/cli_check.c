@@ -272,6 +272,57 @@ static int tell_warnings(json_t *list, const char *file, const struct ncg_policy
 	return r;
 }
 
+/* What to write in the place of a rule with a name. The caller frees it; NULL: no memory. */
+static char *format_by_ids(const struct ncg_policy_rule *rule)
+{
+	ncg_autofree char *matches = format_matches(rule);
+	char *line;
+
+	if (!matches || asprintf(&line, "%s %s  # %s", ncg_names_verdict(rule->verdict), matches,
+				 rule->name) < 0)
+		return NULL;
+	return line;
+}
+
+/* Of one rule with a name. 0 or -ENOMEM. */
+static int tell_name(json_t *list, const struct ncg_policy *policy,
+		     const struct ncg_policy_rule *rule)
+{
+	ncg_autofree char *instead = format_by_ids(rule), *sentence = NULL;
+	int r = 0;
+
+	if (!instead || asprintf(&sentence, "%.*s:%u: %s; write: %s", NCG_PATH_LEN,
+				 policy->files[rule->file], rule->line,
+				 rule->gone ? "pci.ids has lost its name, and ncgated goes on with "
+					      "the ids of before" :
+					      "an update of pci.ids may change what its name stands for",
+				 instead) < 0) {
+		sentence = NULL;
+		return -ENOMEM;
+	}
+	if (list)
+		r = add_warning(list, policy->paths[rule->file], rule->line, sentence);
+	else
+		ncg_warning("%s", sentence);
+	return r;
+}
+
+#define NAMES_MAX NCG_POLICY_FINDINGS_MAX /* told; the rest are only counted */
+
+/* 1: there are rules with names, what they say depends on pci.ids; 0: none; -ENOMEM. */
+static int tell_names(json_t *list, const struct ncg_policy *policy)
+{
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < policy->rule_count; i++)
+		if (policy->rules[i].name && count++ < NAMES_MAX)
+			r = tell_name(list, policy, &policy->rules[i]);
+	if (!r && count > NAMES_MAX && !list)
+		ncg_warning("%zu more rules have names", count - NAMES_MAX);
+	return r ? r : count > 0;
+}
+
 /*
  * 1: there are rules that can never decide; 0: none; -ENOMEM. That a device is not in
  * this host is a note for humans, and no finding.
@@ -310,15 +361,17 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
  * bad, and that was told; -ENOMEM.
  */
 static int check_file(const struct ncg_cli *cli, const char *file,
-		      const struct ncg_devices *devices, struct ncg_pci_names *names, json_t *list)
+		      const struct ncg_devices *devices, struct ncg_pci_names *names,
+		      const struct ncg_policy_known *known, json_t *list)
 {
+	const struct ncg_policy_file_options options = { .known = known };
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	ncg_autofree char *sentence = NULL;
-	int r, told;
+	int r, told, found;
 
-	r = ncg_policy_file_load(file, &policy, &errors);
+	r = ncg_policy_file_load_with(file, &options, &policy, &errors);
 	if (r == -EINVAL && errors) {
 		told = tell_errors(list, file, errors);
 		return told ? told : r;
@@ -343,7 +396,13 @@ static int check_file(const struct ncg_cli *cli, const char *file,
 		r = print_policy(cli, file, policy, names);
 	if (!r)
 		r = tell_warnings(list, file, policy);
-	return r ? r : tell_review(list, policy, devices);
+	if (r)
+		return r;
+	found = tell_names(list, policy);
+	if (found < 0)
+		return found;
+	r = tell_review(list, policy, devices);
+	return r ? r : found;
 }
 
 enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count)
@@ -351,6 +410,7 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	json_t *list = cli->json ? json_array() : NULL;
 	ncg_autopcinames struct ncg_pci_names *names = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
+	ncg_autoknown struct ncg_policy_known *known = ncg_cli_load_known(cli);
 	enum ncg_exit status = NCG_EXIT_OK;
 	ncg_autofree char *sysfs = NULL;
 	int r = cli->json && !list ? -ENOMEM : 0;
@@ -365,7 +425,7 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	if (!r)
 		r = ncg_pci_names_open(NULL, &names);
 	for (size_t i = 0; !r && i < count; i++) {
-		r = check_file(cli, files[i], devices, names, list);
+		r = check_file(cli, files[i], devices, names, known, list);
 		if (r == -EINVAL) {
 			status = NCG_EXIT_BAD_INPUT;
 			r = 0;

@@ -76,14 +76,47 @@ enum ncg_exit ncg_cli_ask_if_there(const struct ncg_cli *cli, const char *reques
 	return judge(cli, r, reply, ret_reply);
 }
 
-enum ncg_exit ncg_cli_load_policy(const char *path, struct ncg_policy **ret_policy)
+struct ncg_policy_known *ncg_cli_load_known(const struct ncg_cli *cli)
+{
+	struct ncg_policy_known *known = NULL;
+	ncg_autofree char *path = NULL, *problem = NULL;
+	int r;
+
+	if (asprintf(&path, "%s" NCG_POLICY_KNOWN_PATH, cli->root) < 0) {
+		path = NULL;
+		return NULL;
+	}
+	r = ncg_policy_known_read(path, &known, &problem);
+	if (problem)
+		ncg_warning("%s %s; ncgated would not go by it", path, problem);
+	return r ? NULL : known;
+}
+
+/* One line for all: `check` names each. */
+static void warn_of_gone(const struct ncg_policy *policy, const char *path)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < policy->named_count; i++)
+		gone += policy->rules[policy->named[i]].gone;
+	if (gone)
+		ncg_warning("%s: pci.ids has lost %zu name%s; taken as when the policy was put in "
+			    "force", path, gone, gone == 1 ? "" : "s");
+}
+
+enum ncg_exit ncg_cli_load_policy(const struct ncg_cli *cli, const char *path,
+				  struct ncg_policy **ret_policy)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
+	ncg_autoknown struct ncg_policy_known *known = ncg_cli_load_known(cli);
+	const struct ncg_policy_file_options options = { .known = known };
 	ncg_autofree char *lines = NULL;
-	int r = ncg_policy_file_load(path, ret_policy, &errors);
+	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
 
-	if (!r)
+	if (!r) {
+		warn_of_gone(*ret_policy, path);
 		return NCG_EXIT_OK;
+	}
 	if (r == -EINVAL && errors)
 		lines = ncg_policy_errors_format(errors);
 	if (lines)

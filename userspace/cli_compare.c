@@ -109,13 +109,13 @@ static enum ncg_exit check_against(const struct ncg_cli *cli)
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *old = NULL;
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *new = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
-	enum ncg_exit status = ncg_cli_load_policy(cli->against, &old);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->against, &old);
 	json_t *changes, *document;
 	size_t bars, count;
 	int r;
 
 	if (!status)
-		status = ncg_cli_load_policy(cli->args[0], &new);
+		status = ncg_cli_load_policy(cli, cli->args[0], &new);
 	if (!status)
 		status = ncg_cli_load_devices(cli, &devices);
 	if (status)

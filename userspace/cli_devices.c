@@ -66,7 +66,7 @@ static enum ncg_exit local_reply(const struct ncg_cli *cli, json_t **ret_reply)
 
 	if (status)
 		return status;
-	ncg_cli_load_policy(cli->policy, &policy);
+	ncg_cli_load_policy(cli, cli->policy, &policy);
 	ncg_info("ncgated does not answer: nothing is observed, and verdicts are by %s",
 		 policy ? cli->policy : "no policy");
 	for (size_t i = 0; i < devices->count; i++)

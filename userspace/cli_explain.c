@@ -350,7 +350,7 @@ enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli)
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
 	struct explainer e = { .cli = cli };
-	enum ncg_exit status = ncg_cli_load_policy(cli->policy, &policy);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->policy, &policy);
 	json_t *list, *device, *document;
 	size_t i;
 	int r = 0;

@@ -141,7 +141,7 @@ enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli)
 		{ "decision", replay_decision }, { NULL, NULL },
 	};
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
-	enum ncg_exit status = ncg_cli_load_policy(cli->args[0], &policy);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->args[0], &policy);
 	struct replay replay = { .policy = policy };
 	struct ncg_trail trail;
 	int r;

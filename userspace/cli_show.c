@@ -75,6 +75,27 @@ static void print_problem(const struct ncg_cli *cli, const char *problem)
 	putchar('\n');
 }
 
+/* Names that go on standing for what they stood for, though pci.ids has lost them. */
+static void print_stale_names(const struct ncg_cli *cli, const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		const char *device = json_string_value(json_object_get(name, "device_id"));
+		ncg_autofree char *text = NULL;
+
+		if (asprintf(&text, "pci.ids has lost %s; it goes on standing for %s:%s",
+			     ncg_cli_text(name, "name"), ncg_cli_text(name, "vendor_id"),
+			     device ? device : "*") < 0) {
+			text = NULL;
+			return;
+		}
+		print_label("");
+		print_problem(cli, text);
+	}
+}
+
 static void print_policy(const struct ncg_cli *cli, const json_t *policy)
 {
 	print_label("policy");
@@ -94,6 +115,7 @@ static void print_policy(const struct ncg_cli *cli, const json_t *policy)
 		print_label("");
 		print_problem(cli, "the last reload was refused; this policy is still in force");
 	}
+	print_stale_names(cli, json_object_get(policy, "stale_names"));
 }
 
 static int print_programs(const struct ncg_cli *cli, const json_t *programs)

@@ -477,7 +477,7 @@ enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli)
 	int r;
 
 	if (!status)
-		status = ncg_cli_load_policy(cli->policy, &policy);
+		status = ncg_cli_load_policy(cli, cli->policy, &policy);
 	if (status)
 		return status;
 	uses.devices = devices;

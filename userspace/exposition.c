@@ -71,6 +71,11 @@ static const struct ncg_family_desc families[] = {
 		"Rules of the policy in force.",
 		{ NULL },
 	},
+	[NCG_MF_POLICY_STALE_NAMES] = {
+		"ncgate_policy_stale_names", NCG_FAMILY_GAUGE,
+		"Names in the policy in force that pci.ids has lost; they stand for the ids of before.",
+		{ NULL },
+	},
 	[NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS] = {
 		"ncgate_policy_loaded_timestamp_seconds", NCG_FAMILY_GAUGE,
 		"When this daemon last loaded the policy, in seconds since 1970.",

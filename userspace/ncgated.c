@@ -40,6 +40,7 @@
 #include "loop.h"
 #include "mapped.h"
 #include "mismatch.h"
+#include "name_watch.h"
 #include "names.h"
 #include "pins.h"
 #include "policy_file.h"
@@ -55,6 +56,7 @@ struct options {
 	const char *listen;
 	const char *control;
 	const char *hazards;
+	const char *names;
 	double walk_share; /* percent of one CPU */
 	bool remove_state;
 	bool verbose;
@@ -72,6 +74,7 @@ struct daemon {
 	struct ncg_events *events;
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
+	struct ncg_name_watch *names;
 	struct ncg_mismatch_watch *mismatches;
 	struct ncg_guest_cache *identities;
 	struct ncg_http *http;	     /* NULL while its address cannot be had */
@@ -88,6 +91,7 @@ enum {
 	OPTION_REMOVE_STATE = 256,
 	OPTION_CONTROL,
 	OPTION_HAZARDS,
+	OPTION_NAMES,
 	OPTION_WALK_SHARE,
 	OPTION_AUDIT_MAX_SIZE,
 	OPTION_AUDIT_MAX_AGE,
@@ -113,6 +117,8 @@ static const struct argp_option option_table[] = {
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
 	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
 	  0 },
+	{ "names", OPTION_NAMES, "FILE", 0,
+	  "Where is kept what names of devices stand for (" NCG_POLICY_KNOWN_PATH ")", 0 },
 	{ "walk-share", OPTION_WALK_SHARE, "PERCENT", 0,
 	  "Share of one CPU for reading stage-2 tables (1)", 0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
@@ -186,6 +192,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_HAZARDS:
 		options->hazards = arg;
 		return 0;
+	case OPTION_NAMES:
+		options->names = arg;
+		return 0;
 	case OPTION_WALK_SHARE:
 		options->walk_share = strtod(arg, &end);
 		if (end == arg || *end || !(options->walk_share > 0) || options->walk_share > 100)
@@ -205,10 +214,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 /* -------------------------------------------------------------------- policy */
 
 /* Reads the policy; a refusal is printed whole and returned. */
-static int read_policy(const char *path, struct ncg_policy **ret_policy, char **ret_refusal)
+static int read_policy(const struct daemon *d, struct ncg_policy **ret_policy, char **ret_refusal)
 {
+	const char *path = d->options.config;
 	__attribute__((cleanup(ncg_policy_errors_freep))) struct ncg_policy_errors *errors = NULL;
-	const struct ncg_policy_file_options options = { .trusted = true };
+	const struct ncg_policy_file_options options = {
+		.trusted = true,
+		.known = ncg_name_watch_known(d->names),
+	};
 	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
 
 	*ret_refusal = NULL;
@@ -268,13 +281,16 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_programs_follow(d->programs, &head);
 	if (changed)
 		ncg_audit_write_kept(d->audit, "policy_load",
-				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
+				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I, s:o*}", "file",
 					  d->options.config, "generation",
 					  (json_int_t)head.generation, "sha256",
 					  ncg_json_sha256(head.sha256), "mode",
 					  ncg_names_mode(head.mode), "default",
 					  ncg_names_verdict(head.fallback), "rules",
-					  (json_int_t)head.rules));
+					  (json_int_t)head.rules, "names",
+					  policy->named_count ?
+						  ncg_name_watch_names_json(policy) : NULL));
+	ncg_name_watch_enforced(d->names, policy, d->options.config, &head, d->audit);
 	ncg_audit_sync(d->audit);
 	return 0;
 }
@@ -383,7 +399,7 @@ static void reload(struct daemon *d)
 	int r;
 
 	sd_notify(0, "RELOADING=1");
-	r = read_policy(d->options.config, &policy, &refusal);
+	r = read_policy(d, &policy, &refusal);
 	if (!r)
 		r = enforce(d, policy);
 	ncg_programs_retry(d->programs);
@@ -738,6 +754,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 		.audit = d->audit,
 		.hazards = d->hazards,
 		.mismatches = d->mismatches,
+		.names = d->names,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit.path,
 		.policy_loaded = d->sources.policy_loaded,
@@ -767,8 +784,10 @@ static int run(struct daemon *d)
 	ncg_autofree char *refusal = NULL;
 	int status, r;
 
-	/* Nothing in the kernel is touched before this holds. */
-	r = read_policy(d->options.config, &policy, &refusal);
+	/* Nothing in the kernel is touched before all this holds. */
+	if (ncg_name_watch_open(d->options.names, &d->names))
+		return NCG_EXIT_INTERNAL;
+	r = read_policy(d, &policy, &refusal);
 	if (r) {
 		ncg_log_error(0, "not started; a policy that is in force stays in force");
 		/* Where there is a trail. To make one is not what this start is about. */
@@ -813,6 +832,7 @@ static void release(struct daemon *d)
 	ncg_hazard_watch_close(d->hazards);
 	ncg_mismatch_watch_close(d->mismatches);
 	ncg_guest_cache_free(d->identities);
+	ncg_name_watch_close(d->names);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);
@@ -852,6 +872,7 @@ int main(int argc, char **argv)
 			.control = NCG_CONTROL_PATH,
 			.walk_share = 1,
 			.hazards = NCG_HAZARDS_PATH,
+			.names = NCG_POLICY_KNOWN_PATH,
 		},
 		.signals = -1,
 		.timer = -1,

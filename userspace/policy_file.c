@@ -20,6 +20,7 @@
 
 #include "cleanup.h"
 #include "device.h"
+#include "policy_named.h"
 #include "policy_names.h"
 #include "policy_trust.h"
 #include "text_file.h"
@@ -327,6 +328,33 @@ static int on_nearest(void *context, const __u16 *vendor, const char *name, char
 	return ncg_policy_names_nearest(load->ids, vendor, name, ret_nearest);
 }
 
+static int on_known(void *context, const char *name, __u16 *ret_vendor, __u16 *ret_device)
+{
+	const struct load *load = context;
+	const struct ncg_policy_known_name *known =
+		ncg_policy_known_find(load->options->known, name);
+
+	if (!known)
+		return -ENOENT;
+	*ret_vendor = known->vendor;
+	*ret_device = known->device;
+	return 0;
+}
+
+/* What the names stand for is a part of what the policy says. */
+static int digest_names(struct load *load, const struct ncg_policy *policy)
+{
+	for (size_t i = 0; i < policy->named_count; i++) {
+		ncg_autofree char *line =
+			ncg_policy_named_line(&policy->rules[policy->named[i]]);
+
+		if (!line)
+			return -ENOMEM;
+		digest(load, line, strlen(line));
+	}
+	return 0;
+}
+
 /* ------------------------------------------------------------------------ load */
 
 int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_options *options,
@@ -335,7 +363,8 @@ int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_opt
 {
 	static const struct ncg_policy_file_options none;
 	ncg_cleanup(load_done) struct load load = { .options = options ? options : &none };
-	const struct ncg_policy_sources sources = { &load, on_list, on_read, on_ids, on_nearest };
+	const struct ncg_policy_sources sources = { &load,  on_list,	on_read,
+						    on_ids, on_nearest, on_known };
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	int r;
 
@@ -343,6 +372,8 @@ int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_opt
 	if (gnutls_hash_init(&load.hash, GNUTLS_DIG_SHA256) < 0)
 		load.hash = NULL;
 	r = ncg_policy_parse_file(path, &sources, &policy, ret_errors);
+	if (!r)
+		r = digest_names(&load, policy);
 	if (r < 0)
 		return r;
 	if (!load.hash)

@@ -119,6 +119,23 @@ static void print_policy_load(FILE *out, const json_t *record)
 		number(record, "rules"));
 }
 
+static void print_policy_names(FILE *out, const json_t *record)
+{
+	const json_t *names = json_object_get(record, "names"), *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		const char *change = ncg_record_string(name, "change");
+		const char *device = ncg_record_string(name, "device_id");
+
+		fprintf(out, "%s%s %s %s:%s", i ? "; " : "", ncg_record_string(name, "name"),
+			!strcmp(change, "gone") ? "is lost to pci.ids and goes on standing for" :
+			!strcmp(change, "back") ? "is in pci.ids again and stands for" :
+						  "now stands for",
+			ncg_record_string(name, "vendor_id"), *device ? device : "*");
+	}
+}
+
 static void print_policy_refused(FILE *out, const json_t *record)
 {
 	const char *message = ncg_record_string(record, "message");
@@ -181,6 +198,7 @@ static const struct {
 	{ "vm_found", print_vm, LOG_NOTICE },
 	{ "vm_destroy", print_vm, LOG_INFO },
 	{ "policy_load", print_policy_load, LOG_NOTICE },
+	{ "policy_names", print_policy_names, LOG_WARNING },
 	{ "policy_refused", print_policy_refused, LOG_WARNING },
 	{ "daemon_start", print_daemon, LOG_NOTICE },
 	{ "daemon_stop", print_daemon, LOG_NOTICE },

@@ -111,6 +111,8 @@ static void policy_metrics(struct ncg_exposition *e, const struct ncg_sources *s
 				      sha256, sources->policy_file));
 	ncg_exposition_u64(e, NCG_MF_POLICY_GENERATION, head.generation, NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_POLICY_RULES, head.rules, NCG_LABELS());
+	ncg_exposition_u64(e, NCG_MF_POLICY_STALE_NAMES, ncg_name_watch_gone(sources->names),
+			   NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS, sources->policy_loaded,
 			   NCG_LABELS());
 }
@@ -246,11 +248,12 @@ static json_t *policy_json(const struct ncg_sources *sources)
 	ncg_json_sha256_text(head.sha256, sha256);
 	gmtime_r(&sources->policy_loaded, &tm);
 	strftime(loaded, sizeof(loaded), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b}", "file", sources->policy_file,
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:o}", "file", sources->policy_file,
 			 "mode", ncg_names_mode(head.mode), "default",
 			 ncg_names_verdict(head.fallback), "generation",
 			 (json_int_t)head.generation, "rules", (json_int_t)head.rules, "sha256",
-			 sha256, "loaded", loaded, "last_reload_ok", sources->last_reload_ok);
+			 sha256, "loaded", loaded, "last_reload_ok", sources->last_reload_ok,
+			 "stale_names", ncg_name_watch_gone_json(sources->names));
 }
 
 json_t *ncg_view_status(const struct ncg_sources *sources)

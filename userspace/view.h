@@ -17,6 +17,7 @@
 #include "inventory.h"
 #include "kernel_change.h"
 #include "mismatch.h"
+#include "name_watch.h"
 #include "programs.h"
 #include "walk.h"
 
@@ -29,6 +30,7 @@ struct ncg_sources {
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
+	const struct ncg_name_watch *names;
 	const char *policy_file;
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */

@@ -33,11 +33,20 @@ struct memory_name {
 	const char *nearest;
 };
 
+/* A rule's name that is known from before. */
+struct memory_known {
+	const char *name;
+	__u16 vendor;
+	__u16 device;
+};
+
 struct memory {
 	const struct memory_file *files;
 	size_t file_count;
 	const struct memory_name *names;
 	size_t name_count;
+	const struct memory_known *known;
+	size_t known_count;
 	int error; /* what ids() fails with */
 	unsigned int hints; /* that were asked for */
 };
@@ -148,10 +157,25 @@ static inline int memory_nearest(void *context, const __u16 *vendor, const char 
 	return 0;
 }
 
+static inline int memory_find_known(void *context, const char *name, __u16 *ret_vendor,
+				    __u16 *ret_device)
+{
+	const struct memory *memory = context;
+
+	for (size_t i = 0; i < memory->known_count; i++) {
+		if (strcmp(memory->known[i].name, name))
+			continue;
+		*ret_vendor = memory->known[i].vendor;
+		*ret_device = memory->known[i].device;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 static inline struct ncg_policy_sources memory_sources(struct memory *memory)
 {
-	return (struct ncg_policy_sources){ memory, memory_list, memory_read, memory_ids,
-					    memory_nearest };
+	return (struct ncg_policy_sources){ memory,	memory_list,	memory_read,
+					    memory_ids, memory_nearest, memory_find_known };
 }
 
 #endif

@@ -301,6 +301,26 @@ static void status_when_all_is_well(void **state)
 		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
 }
 
+static void status_with_stale_names(void **state)
+{
+	static const struct replies replies = {
+		.status = "{\"policy\":{\"file\":\"p\",\"mode\":\"enforce\",\"default\":\"deny\","
+			  "\"last_reload_ok\":true,\"stale_names\":["
+			  "{\"name\":\"\\\"V\\\":\\\"D\\\"\",\"vendor_id\":\"fff0\","
+			  "\"device_id\":\"0001\",\"gone\":true},"
+			  "{\"name\":\"\\\"V\\\":*\",\"vendor_id\":\"fff0\","
+			  "\"device_id\":null,\"gone\":true}]}}",
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out,
+			       "          pci.ids has lost \"V\":\"D\"; it goes on standing for fff0:0001\n"
+			       "          pci.ids has lost \"V\":*; it goes on standing for fff0:*\n"));
+}
+
 static void status_says_what_the_kernel_has(void **state)
 {
 	static const struct {
@@ -666,6 +686,7 @@ int main(void)
 		CLI_TEST(a_file_name_that_is_not_utf8),
 		CLI_TEST(a_result_that_cannot_be_written),
 		CLI_TEST(status_when_all_is_well),
+		CLI_TEST(status_with_stale_names),
 		CLI_TEST(status_says_what_the_kernel_has),
 		CLI_TEST(status_with_hazards),
 		CLI_TEST(status_with_mismatches),

@@ -169,6 +169,91 @@ static void test_in_a_policy(void **state)
 	ncg_policy_free(policy);
 }
 
+/* ------------------------------------------------------ an update of pci.ids */
+
+#define POLICY "mode enforce\ndefault deny\nallow \"Example Systems\":\"Card A\"\n"
+#define OLD "fff0  Example Systems\n\t0001  Card A\n\t0002  Card B\n"
+#define MOVED "fff0  Example Systems\n\t0001  Card A rev 1\n\t0002  Card B\n\t0003  Card A\n"
+#define RENAMED "fff0  Example Systems Group\n\t0001  Card A\n\t0002  Card B\n"
+
+static void expect_sha256(const struct ncg_policy *policy, const char *expected)
+{
+	char hex[2 * NCG_SHA256_LEN + 1];
+
+	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
+		sprintf(hex + 2 * i, "%02x", policy->sha256[i]);
+	assert_string_equal(hex, expected);
+}
+
+static struct ncg_policy *load_by(const char *ids, const struct ncg_policy_known *known)
+{
+	ncg_autofree char *pci_ids = strdup(tree_path("pci.ids"));
+	const struct ncg_policy_file_options options = { .pci_ids = pci_ids, .known = known };
+	struct ncg_policy *policy;
+
+	tree_file("policy.conf", POLICY);
+	tree_file("pci.ids", ids);
+	if (ncg_policy_file_load_with(tree_path("policy.conf"), &options, &policy, NULL))
+		return NULL;
+	return policy;
+}
+
+/* The digest is of the text and of what its names stand for. */
+static void test_digest(void **state)
+{
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *old = load_by(OLD, NULL);
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *moved = load_by(MOVED, NULL);
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *ids = NULL;
+	const char text[] = "allow fff0:1 # \"Example Systems\":\"Card A\"\n";
+
+	(void)state;
+	assert_int_equal(old->rules[0].value.device, 1);
+	assert_int_equal(moved->rules[0].value.device, 3);
+	/*
+	 * { printf 'mode enforce\ndefault deny\nallow "Example Systems":"Card A"\n';
+	 *   printf '\0fff0:0001 "Example Systems":"Card A"'; } | sha256sum
+	 */
+	expect_sha256(old, "87a5cad3c8dc01a45e1c6a3a25d2f168a93556e5e5b84e7f1927bec2b31c161b");
+	expect_sha256(moved, "90d6388c2df0e435ebafd13ba2966bfef63c5f883b3efcc2f3d3b6cf1cf165eb");
+	/* Without a name it is that of the text. */
+	tree_file("policy.conf", text);
+	assert_int_equal(ncg_policy_file_load(tree_path("policy.conf"), &ids, NULL), 0);
+	expect_sha256(ids, "572cf58e95b9d93f5ee4902a873946b2eb7ec51943584d2b73b025b8d2154b95");
+	assert_int_equal(ids->named_count, 0);
+}
+
+/* A name that was never known is refused, with its place; one that was goes on. */
+static void test_renamed(void **state)
+{
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *old = load_by(OLD, NULL);
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *goes_on = NULL, *moved = NULL;
+	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
+	ncg_autofree char *pci_ids = strdup(tree_path("pci.ids")), *message = NULL;
+	const struct ncg_policy_file_options options = { .pci_ids = pci_ids };
+	ncg_autoknown struct ncg_policy_known *known = NULL;
+	struct ncg_policy *none;
+
+	(void)state;
+	assert_int_equal(ncg_policy_known_take(old, &known), 0);
+	assert_null(load_by(RENAMED, NULL));
+	assert_int_equal(ncg_policy_file_load_with(tree_path("policy.conf"), &options, &none,
+						   &errors), -EINVAL);
+	message = ncg_policy_error_format(&errors->list[0]);
+	assert_non_null(strstr(message, "policy.conf:3:7: '\"Example Systems\"' is not a vendor name "
+				       "in pci.ids; expected a vendor's id in hex, *, or its name "
+				       "as pci.ids has it (did you mean '\"Example Systems Group\"'?)"));
+	goes_on = load_by(RENAMED, known);
+	assert_non_null(goes_on);
+	assert_true(goes_on->rules[0].gone);
+	assert_int_equal(goes_on->rules[0].value.vendor, 0xfff0);
+	assert_int_equal(goes_on->rules[0].value.device, 1);
+	assert_memory_equal(goes_on->sha256, old->sha256, sizeof(old->sha256));
+	/* A name that pci.ids does tell stands for what it tells. */
+	moved = load_by(MOVED, known);
+	assert_false(moved->rules[0].gone);
+	assert_int_equal(moved->rules[0].value.device, 3);
+}
+
 static void expect_error(const struct ncg_policy_file_options *options, const char *expected)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
@@ -233,7 +318,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_look_up), TEST(test_nearest), TEST(test_nearest_device),
-		TEST(test_in_a_policy), TEST(test_trust), TEST(test_no_names),
+		TEST(test_in_a_policy), TEST(test_digest), TEST(test_renamed),
+		TEST(test_trust), TEST(test_no_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
