@@ -11,6 +11,7 @@
 #include "audit_journal.h"
 #include "audit_kernel.h"
 #include "cleanup.h"
+#include "json.h"
 #include "log.h"
 
 #define NS 1000000000ULL
@@ -168,7 +169,7 @@ static void tell_others(struct ncg_audit *audit, const json_t *record, const cha
 
 static void name_removed(void *arg, const char *name)
 {
-	json_array_append_new(arg, json_string(name));
+	json_array_append_new(arg, ncg_json_string(name));
 }
 
 /* Puts the file aside and says so first in the new one. */
@@ -191,7 +192,8 @@ static void rotate(struct ncg_audit *audit)
 	r = ncg_audit_file_prune(audit->file, name_removed, removed);
 	if (r)
 		ncg_log_error(r, "old audit logs beside %s cannot be removed", audit->path);
-	fields = json_pack("{s:s?, s:o}", "previous", previous, "removed", removed);
+	fields = json_pack("{s:o?, s:o}", "previous",
+			   previous ? ncg_json_string(previous) : NULL, "removed", removed);
 	record = fields ? make_record("rotation", ncg_audit_boot_ns(), fields) : NULL;
 	line = record ? make_line(record, &size) : NULL;
 	if (line && !ncg_audit_file_append(audit->file, line, size)) {

@@ -262,8 +262,8 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
 	if (changed)
 		ncg_audit_write(d->audit, "policy_load", 0,
-				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
-					  d->options.config, "generation",
+				json_pack("{s:o, s:I, s:o, s:s, s:s, s:I}", "file",
+					  ncg_json_string(d->options.config), "generation",
 					  (json_int_t)head.generation, "sha256",
 					  ncg_json_sha256(head.sha256), "mode",
 					  ncg_names_mode(head.mode), "default",
@@ -277,8 +277,10 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 static void record_refusal(struct daemon *d, int error, const char *refusal)
 {
 	ncg_audit_write(d->audit, "policy_refused", 0,
-			json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
-				  ncg_log_errno_name(-error), "message", refusal));
+			json_pack("{s:o, s:s, s:o?}", "file",
+				  ncg_json_string(d->options.config), "error",
+				  ncg_log_errno_name(-error), "message",
+				  refusal ? ncg_json_string(refusal) : NULL));
 	ncg_audit_sync(d->audit);
 }
 
