@@ -100,16 +100,27 @@ bool ncg_cli_names_device(const char *text, const struct ncg_device *device);
 
 /* ------------------------------------------------------------------- what is shown */
 
-/* Prints any document as --json does. Returns 0 or -ENOMEM. */
+/* Prints any document as --json does; or an object as one line. 0 or -ENOMEM. */
 int ncg_cli_print_json(const json_t *json);
+int ncg_cli_print_json_line(const json_t *json);
+
+/*
+ * Prints a document for people by print, which gets a copy in which all text is visible
+ * and may write it down as it is. Returns what print does, or -ENOMEM.
+ */
+int ncg_cli_print_visible(const struct ncg_cli *cli, const json_t *json,
+			  int (*print)(const struct ncg_cli *cli, const json_t *json));
 
 /* Members of a reply: "" and 0 where there is none. */
 const char *ncg_cli_text(const json_t *json, const char *key);
 long long ncg_cli_number(const json_t *json, const char *key);
 bool ncg_cli_is(const json_t *json, const char *key, const char *value);
 
-/* Text that may not be UTF-8, for JSON: what does not fit becomes '?'. */
-json_t *ncg_cli_json_text(const char *text);
+/*
+ * Prints a line on standard output in which words of others may stand: made visible as a
+ * whole, so the newline is not part of the format.
+ */
+__attribute__((format(printf, 1, 2))) void ncg_cli_say(const char *format, ...);
 
 enum ncg_colour ncg_cli_type_colour(const char *type); /* a memory type */
 enum ncg_colour ncg_cli_verdict_colour(const char *verdict);

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "cli_table.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 #include "policy_compile.h"
@@ -34,9 +35,9 @@ static_assert(ARRAY_SIZE(without_hook_names) == NCG_WITHOUT_HOOK_NR,
 /* Where there is only a sentence about a line; 0: about the file as a whole. */
 static json_t *entry_of(const char *file, __u32 line, const char *sentence)
 {
-	return json_pack("{s:o, s:I, s:i, s:s, s:n, s:n, s:o}", "file", ncg_cli_json_text(file),
+	return json_pack("{s:o, s:I, s:i, s:s, s:n, s:n, s:o}", "file", ncg_json_string(file),
 			 "line", (json_int_t)line, "column", 0, "text", "", "expected", "nearest",
-			 "message", ncg_cli_json_text(sentence));
+			 "message", ncg_json_string(sentence));
 }
 
 /* What is no error says so. */
@@ -61,10 +62,10 @@ static int add_error(json_t *list, const struct ncg_policy_error *error)
 	if (!message)
 		return -ENOMEM;
 	entry = json_pack("{s:o, s:I, s:I, s:o, s:s?, s:s?, s:o}", "file",
-			  ncg_cli_json_text(error->file), "line", (json_int_t)error->line,
+			  ncg_json_string(error->file), "line", (json_int_t)error->line,
 			  "column", (json_int_t)error->column, "text",
-			  ncg_cli_json_text(error->text), "expected", error->expected, "nearest",
-			  error->nearest, "message", ncg_cli_json_text(message));
+			  ncg_json_string(error->text), "expected", error->expected, "nearest",
+			  error->nearest, "message", ncg_json_string(message));
 	return json_array_append_new(list, entry) ? -ENOMEM : 0;
 }
 
@@ -246,13 +247,14 @@ static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *polic
 static int print_policy(const struct ncg_cli *cli, const char *file,
 			const struct ncg_policy *policy, struct ncg_pci_names *names)
 {
-	printf("%s: mode %s, default %s, without-hook %s, %zu rule%s\n  sha256 ", file,
-	       ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
-	       without_hook_names[policy->without_hook], policy->rule_count,
-	       policy->rule_count == 1 ? "" : "s");
-	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
-		printf("%02x", policy->sha256[i]);
-	putchar('\n');
+	char sha256[NCG_SHA256_TEXT_LEN];
+
+	ncg_cli_say("%s: mode %s, default %s, without-hook %s, %zu rule%s", file,
+		    ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
+		    without_hook_names[policy->without_hook], policy->rule_count,
+		    policy->rule_count == 1 ? "" : "s");
+	ncg_json_sha256_text(policy->sha256, sha256);
+	printf("  sha256 %s\n", sha256);
 	return policy->rule_count ? print_rules(cli, policy, names) : 0;
 }
 
@@ -343,7 +345,7 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
 		if (!sentence)
 			r = -ENOMEM;
 		else if (note && !list)
-			printf("  note: %s\n", sentence);
+			ncg_cli_say("  note: %s", sentence);
 		else if (!note && list)
 			r = add_warning(list, policy->paths[rule->file], rule->line, sentence);
 		else if (!note)

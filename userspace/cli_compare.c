@@ -128,8 +128,8 @@ static enum ncg_exit check_against(const struct ncg_cli *cli)
 			 cli->mapper.uid, cli->mapper.cgroup ? cli->mapper.cgroup : "not given");
 	if (!r && cli->json) {
 		document = json_pack("{s:o, s:o, s:I, s:O}", "old",
-				     ncg_cli_json_text(cli->against), "new",
-				     ncg_cli_json_text(cli->args[0]), "bars", (json_int_t)bars,
+				     ncg_json_string(cli->against), "new",
+				     ncg_json_string(cli->args[0]), "bars", (json_int_t)bars,
 				     "changes", changes);
 		r = document ? ncg_cli_print_json(document) : -ENOMEM;
 		json_decref(document);

@@ -241,7 +241,7 @@ static enum ncg_exit show(const struct ncg_cli *cli, const char *request,
 
 	if (status)
 		return status;
-	r = cli->json ? ncg_cli_print_json(reply) : print(cli, reply);
+	r = cli->json ? ncg_cli_print_json(reply) : ncg_cli_print_visible(cli, reply, print);
 	json_decref(reply);
 	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
 }

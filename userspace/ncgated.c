@@ -281,8 +281,8 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_programs_follow(d->programs, &head);
 	if (changed)
 		ncg_audit_write_kept(d->audit, "policy_load",
-				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I, s:o*}", "file",
-					  d->options.config, "generation",
+				json_pack("{s:o, s:I, s:o, s:s, s:s, s:I, s:o*}", "file",
+					  ncg_json_string(d->options.config), "generation",
 					  (json_int_t)head.generation, "sha256",
 					  ncg_json_sha256(head.sha256), "mode",
 					  ncg_names_mode(head.mode), "default",
@@ -299,8 +299,10 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 static void record_refusal(struct daemon *d, int error, const char *refusal)
 {
 	ncg_audit_write_kept(d->audit, "policy_refused",
-			json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
-				  ncg_log_errno_name(-error), "message", refusal));
+			json_pack("{s:o, s:s, s:o?}", "file",
+				  ncg_json_string(d->options.config), "error",
+				  ncg_log_errno_name(-error), "message",
+				  refusal ? ncg_json_string(refusal) : NULL));
 	ncg_audit_sync(d->audit);
 }
 

@@ -56,9 +56,9 @@ json_t *ncg_record_guest(const struct ncg_vm_note *who)
 	json_object_set_new(json, "started", json_string(started));
 	json_object_set_new(json, "start_boot_ns", ncg_json_unsigned(task->start_boot_ns));
 	json_object_set_new(json, "uid", json_integer(task->uid));
-	json_object_set_new(json, "comm", ncg_json_text(task->comm, sizeof(task->comm)));
-	json_object_set_new(json, "vmm", ncg_json_text(who->vmm, sizeof(who->vmm)));
-	json_object_set_new(json, "name", ncg_json_text(who->name, sizeof(who->name)));
+	json_object_set_new(json, "comm", ncg_json_name(task->comm, sizeof(task->comm)));
+	json_object_set_new(json, "vmm", ncg_json_name(who->vmm, sizeof(who->vmm)));
+	json_object_set_new(json, "name", ncg_json_name(who->name, sizeof(who->name)));
 	json_object_set_new(json, "uuid", ncg_json_text(who->uuid, sizeof(who->uuid)));
 	json_object_set_new(json, "cgroup_id", ncg_json_unsigned(task->cgroup_id));
 	json_object_set_new(json, "cgroup", ncg_json_text(who->cgroup, sizeof(who->cgroup)));
@@ -84,9 +84,9 @@ json_t *ncg_record_pci(const struct ncg_pci *pci, const struct ncg_device *known
 	json_object_set_new(json, "bar_start", ncg_json_hex(1, pci->bar_start));
 	json_object_set_new(json, "bar_size", ncg_json_unsigned(pci->bar_size));
 	if (known) {
-		json_object_set_new(json, "name", ncg_json_text(known->name, sizeof(known->name)));
+		json_object_set_new(json, "name", ncg_json_name(known->name, sizeof(known->name)));
 		json_object_set_new(json, "driver",
-				    ncg_json_text(known->driver, sizeof(known->driver)));
+				    ncg_json_name(known->driver, sizeof(known->driver)));
 		json_object_set_new(json, "iommu_group", json_integer(known->iommu_group));
 	}
 	return json;

@@ -6,6 +6,12 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "cleanup.h"
+#include "text.h"
+
+/* Of a sentence, NUL included; only a record that somebody made up needs more. */
+#define SENTENCE_LEN 4096
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *ncg_record_string(const json_t *json, const char *key)
@@ -211,7 +217,8 @@ char *ncg_record_text(const json_t *record)
 	const char *type = ncg_record_string(record, "type");
 	const char *guest = ncg_record_guest_name(record);
 	void (*print)(FILE *out, const json_t *record) = print_any;
-	char *text = NULL;
+	ncg_autofree char *text = NULL;
+	char *sentence;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
@@ -220,14 +227,19 @@ char *ncg_record_text(const json_t *record)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (!strcmp(types[i].type, type))
 			print = types[i].print;
-	if (*guest)
-		fprintf(out, "%s: ", guest);
-	print(out, record);
-	if (fclose(out)) {
-		free(text);
-		return NULL;
+	if (*guest) {
+		char name[NCG_TEXT_NAME_LEN];
+
+		ncg_text_name(guest, strlen(guest), name);
+		fprintf(out, "%s: ", name);
 	}
-	return text;
+	print(out, record);
+	if (fclose(out))
+		return NULL;
+	sentence = malloc(SENTENCE_LEN);
+	if (sentence)
+		ncg_text_cut(text, size, SENTENCE_LEN, sentence);
+	return sentence;
 }
 
 int ncg_record_priority(const json_t *record)

@@ -141,23 +141,31 @@ char *ncg_text_visible(const char *text, size_t size)
 	return visible;
 }
 
-void ncg_text_name(const char *text, size_t size, char ret_name[NCG_TEXT_NAME_LEN])
+void ncg_text_cut(const char *text, size_t size, size_t room, char *ret_text)
 {
 	size_t used = 0, cut = 0; /* cut: where the mark still has room */
 	char shown[SHOWN_LEN];
 
 	for (size_t at = 0; at < size;) {
+		size_t length;
+
 		at += show(text + at, size - at, shown);
-		if (used + strlen(shown) > NCG_TEXT_NAME_MAX) {
-			strcpy(ret_name + cut, ellipsis);
+		length = strlen(shown);
+		if (used + length >= room) {
+			strcpy(ret_text + cut, ellipsis);
 			return;
 		}
-		memcpy(ret_name + used, shown, strlen(shown));
-		used += strlen(shown);
-		if (used + strlen(ellipsis) <= NCG_TEXT_NAME_MAX)
+		memcpy(ret_text + used, shown, length);
+		used += length;
+		if (used + strlen(ellipsis) < room)
 			cut = used;
 	}
-	ret_name[used] = '\0';
+	ret_text[used] = '\0';
+}
+
+void ncg_text_name(const char *text, size_t size, char ret_name[NCG_TEXT_NAME_LEN])
+{
+	ncg_text_cut(text, size, NCG_TEXT_NAME_LEN, ret_name);
 }
 
 char *ncg_text_repair(const char *text, size_t size)

@@ -43,9 +43,12 @@ size_t ncg_text_first_hidden(const char *text, size_t size);
 char *ncg_text_visible(const char *text, size_t size);
 
 /*
- * The same for a name, which has room for it: what is longer than NCG_TEXT_NAME_MAX
- * bytes is cut between two characters and ends in U+2026.
+ * The same with a bound: what is longer than room - 1 bytes is cut between two
+ * characters and ends in U+2026. room is 4 at least, the NUL included.
  */
+void ncg_text_cut(const char *text, size_t size, size_t room, char *ret_text);
+
+/* The same for a name. */
 void ncg_text_name(const char *text, size_t size, char ret_name[NCG_TEXT_NAME_LEN]);
 
 /*

@@ -248,8 +248,8 @@ static json_t *policy_json(const struct ncg_sources *sources)
 	ncg_json_sha256_text(head.sha256, sha256);
 	gmtime_r(&sources->policy_loaded, &tm);
 	strftime(loaded, sizeof(loaded), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:o}", "file", sources->policy_file,
-			 "mode", ncg_names_mode(head.mode), "default",
+	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:o}", "file",
+			 ncg_json_string(sources->policy_file), "mode", ncg_names_mode(head.mode), "default",
 			 ncg_names_verdict(head.fallback), "generation",
 			 (json_int_t)head.generation, "rules", (json_int_t)head.rules, "sha256",
 			 sha256, "loaded", loaded, "last_reload_ok", sources->last_reload_ok,
@@ -292,7 +292,8 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "guests", json_integer(picture.count));
 	json_object_set_new(status, "counters", sums);
 	json_object_set_new(status, "audit",
-			    json_pack("{s:s, s:I, s:I}", "path", sources->audit_file, "records",
+			    json_pack("{s:o, s:I, s:I}", "path",
+				      ncg_json_string(sources->audit_file), "records",
 				      (json_int_t)ncg_audit_records(sources->audit), "errors",
 				      (json_int_t)ncg_audit_errors(sources->audit)));
 	json_object_set_new(status, "walk_errors",

@@ -537,16 +537,16 @@ static void guests_as_a_table(void **state)
 	(void)state;
 	SHOW(&replies, &result, "guests");
 	assert_output(&result,
-		      "GUEST     NAME         PID  DEVICE        BAR  TYPE             BYTES\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "GUEST     NAME                PID  DEVICE        BAR  TYPE             BYTES\n"
+		      "812-4711  caf\xc3\xa9                812  "
 		      "RAM             -  normal_wb      1.0 GiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "0000:00:05.0    2  normal_nc     16.0 MiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "0000:00:06.0    0  device_nGnRE  64.0 KiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "at 0x8040000    -  device_nGnRE   4.0 KiB\n"
-		      "9-1       ?[31mevil??    9  -               -  not visible          -\n");
+		      "9-1       \\x1b[31mevil\\u009b    9  -               -  not visible          -\n");
 }
 
 static void json_is_the_whole_reply(void **state)
