@@ -12,7 +12,8 @@ booted=$(($(date +%s) - $(cut -d . -f 1 /proc/uptime)))
 right_clock() { date -s "@$((booted + $(cut -d . -f 1 /proc/uptime)))" > /dev/null; }
 at_end=right_clock
 set_clock() { date -s "@$(($(date +%s) + $1))" > /dev/null; } # set_clock SECONDS: by so much
-moves() { audit '.type == "clock_changed"' | jq -s -c 'map(.moved_by_ns / 1e9 | round)'; }
+# In tens of seconds: date(1) sets whole ones.
+moves() { audit '.type == "clock_changed"' | jq -s -c 'map(.moved_by_ns / 1e10 | round * 10)'; }
 moves_are() { [ "$(moves)" = "$1" ]; }
 had() {
 	ncgate audit --audit "$work/audit.jsonl" --had normal_nc --json "$@" 2>> "$work/ncgate.err" |
