@@ -14,8 +14,6 @@
 #include "json.h"
 #include "log.h"
 
-#define NS 1000000000ULL
-
 /* Records that are not in the file. Times are CLOCK_BOOTTIME, of the records. */
 struct loss {
 	__u64 count;
@@ -42,6 +40,7 @@ struct ncg_audit {
 	__u64 errors;
 	__u64 sink_errors[NCG_AUDIT_SINK_NR];
 	struct loss loss;    /* since the last write that worked */
+	__s64 clock;	     /* offset of audit_clock.h that the trail knows of */
 	struct kept *kept;   /* the oldest first */
 	size_t kept_count;
 	bool sync_failing;   /* the last sync failed, and that was said */
@@ -55,6 +54,7 @@ int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **r
 
 	if (!audit)
 		return -ENOMEM;
+	audit->clock = ncg_audit_clock_offset();
 	audit->path = strdup(options->path);
 	if (audit->path)
 		r = ncg_audit_file_open(options->path, &options->limits, &audit->file);
@@ -101,44 +101,6 @@ int ncg_audit_reopen(struct ncg_audit *audit)
 	int r = ncg_audit_file_reopen(audit->file);
 
 	return r ? ncg_log_error(r, "the audit log %s cannot be opened again", audit->path) : 0;
-}
-
-/* ------------------------------------------------------------------------- time */
-
-__u64 ncg_audit_boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * NS + t.tv_nsec;
-}
-
-void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN])
-{
-	struct timespec wall;
-	struct tm tm;
-	__u64 ns;
-	time_t seconds;
-	size_t n;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	ns = wall.tv_sec * NS + wall.tv_nsec - (ncg_audit_boot_ns() - boot_ns);
-	seconds = ns / NS;
-	gmtime_r(&seconds, &tm);
-	n = strftime(ret_text, NCG_AUDIT_TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ret_text + n, NCG_AUDIT_TIME_LEN - n, ".%06lluZ", ns % NS / 1000);
-}
-
-void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns)
-{
-	char since[NCG_AUDIT_TIME_LEN], until[NCG_AUDIT_TIME_LEN];
-
-	ncg_audit_format_time(since_ns, since);
-	ncg_audit_format_time(until_ns, until);
-	json_object_set_new(fields, "since", json_string(since));
-	json_object_set_new(fields, "since_boot_ns", json_integer(since_ns));
-	json_object_set_new(fields, "until", json_string(until));
-	json_object_set_new(fields, "until_boot_ns", json_integer(until_ns));
 }
 
 /* ---------------------------------------------------------------------- writing */
@@ -199,6 +161,32 @@ enum way {
 
 static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields,
 			enum way way);
+
+/*
+ * Says that the wall clock was set, before anything has a time of the new one. Returns 0
+ * or -errno: it is tried again before the next record.
+ */
+static int tell_clock(struct ncg_audit *audit)
+{
+	__s64 offset = ncg_audit_clock_offset(), now = ncg_audit_boot_ns();
+	char before[NCG_AUDIT_TIME_LEN];
+	json_t *fields;
+	int r;
+
+	if (!ncg_audit_clock_was_set(audit->clock, offset))
+		return 0;
+	ncg_audit_format_wall(audit->clock + now, before);
+	fields = json_pack("{s:s, s:I}", "before", before, "moved_by_ns",
+			   (json_int_t)(offset - audit->clock));
+	r = write_record(audit, "clock_changed", now, fields, WAY_FILE_FIRST);
+	json_decref(fields);
+	if (r)
+		return r;
+	audit->records++;
+	audit->clock = offset;
+	ncg_warning("the clock of this host was set: it showed %s just before", before);
+	return 0;
+}
 
 /* Counts a record that is not in the file. To be called before it is lost or kept. */
 static void note_error(struct ncg_audit *audit, int error)
@@ -356,8 +344,10 @@ static void note_loss(struct ncg_audit *audit, __u64 boot_ns, const json_t *fiel
 /* Returns 0 when the record is in the file, after all that is missing before it. */
 static int write_next(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
 {
-	int r = fields ? catch_up(audit) : -ENOMEM;
+	int r = fields ? tell_clock(audit) : -ENOMEM;
 
+	if (!r)
+		r = catch_up(audit);
 	if (!r)
 		r = write_record(audit, type, boot_ns, fields, WAY_ALL);
 	else if (fields)
@@ -409,6 +399,7 @@ bool ncg_audit_sync(struct ncg_audit *audit)
 
 void ncg_audit_tick(struct ncg_audit *audit)
 {
+	tell_clock(audit);
 	catch_up(audit);
 	if (ncg_audit_file_due(audit->file, 0, time(NULL)))
 		rotate(audit);
@@ -529,6 +520,16 @@ const char *ncg_audit_sink_name(enum ncg_audit_sink sink)
 	_Static_assert(sizeof(names) / sizeof(names[0]) == NCG_AUDIT_SINK_NR,
 		       "a name for every sink");
 	return names[sink];
+}
+
+__s64 ncg_audit_clock(const struct ncg_audit *audit)
+{
+	return audit->clock;
+}
+
+void ncg_audit_set_clock(struct ncg_audit *audit, __s64 offset)
+{
+	audit->clock = offset;
 }
 
 __u64 ncg_audit_records(const struct ncg_audit *audit)

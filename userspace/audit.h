@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "abi.h"
+#include "audit_clock.h"
 #include "audit_file.h"
 
 struct ncg_audit;
@@ -78,8 +79,8 @@ int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place 
 		    void (*found)(void *arg, const json_t *record), void *arg);
 
 /*
- * To be called now and then (a second): puts an old file aside, and tries whether
- * writing works again.
+ * To be called now and then (a second): puts an old file aside, tries whether writing
+ * works again, and says when the wall clock was set.
  */
 void ncg_audit_tick(struct ncg_audit *audit);
 
@@ -101,18 +102,13 @@ __u64 ncg_audit_records(const struct ncg_audit *audit);
 __u64 ncg_audit_errors(const struct ncg_audit *audit);
 __u64 ncg_audit_sink_errors(const struct ncg_audit *audit, enum ncg_audit_sink sink);
 
-/* Time of CLOCK_BOOTTIME, in nanoseconds. */
-__u64 ncg_audit_boot_ns(void);
-
-#define NCG_AUDIT_TIME_LEN 32 /* "2026-01-31T23:59:59.000001Z", NUL included */
-
-/* The wall-clock time of a moment of CLOCK_BOOTTIME, as the clock is set now. */
-void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN]);
-
 /*
- * Two moments of CLOCK_BOOTTIME as members since, since_boot_ns, until and
- * until_boot_ns of fields.
+ * How far the wall clock is from CLOCK_BOOTTIME, as the trail knows it: an offset of
+ * audit_clock.h. When it is another by the time something is to be written, a record
+ * `clock_changed` comes first. It begins as it is when the trail is opened; a daemon that
+ * knows what the one before it knew says so, so that a change between the two is told.
  */
-void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns);
+__s64 ncg_audit_clock(const struct ncg_audit *audit);
+void ncg_audit_set_clock(struct ncg_audit *audit, __s64 offset);
 
 #endif

@@ -37,6 +37,7 @@ struct ncg_events {
 	size_t batch; /* events since records were made durable */
 	bool emptied; /* the last drain left nothing */
 	__u64 due;    /* numbers up to this had been drawn at the last settle */
+	__s64 clock;  /* offset that is noted; see audit_clock.h */
 	struct ncg_audit *audit;
 	struct ncg_inventory *inventory;
 	struct ncg_ledger *ledger;
@@ -364,6 +365,15 @@ static void note_place(const struct ncg_events *events)
 	write_sequence(events, NCG_SEQUENCE_TRAIL, place.file);
 }
 
+/* What the trail has told of the clock, for the next daemon. */
+static void note_clock(struct ncg_events *events)
+{
+	if (events->clock == ncg_audit_clock(events->audit))
+		return;
+	events->clock = ncg_audit_clock(events->audit);
+	write_sequence(events, NCG_SEQUENCE_CLOCK, events->clock);
+}
+
 /*
  * Makes durable what a batch wrote, and only then notes it as dealt with. While
  * records are being lost the position stays, so that a daemon that comes after this
@@ -376,6 +386,8 @@ static void note_done(struct ncg_events *events)
 		return;
 	write_sequence(events, NCG_SEQUENCE_DRAINED, ncg_gaps_done(&events->gaps));
 	write_sequence(events, NCG_SEQUENCE_DRAINED_NS, events->gaps.time);
+	/* Before the place, behind which the next daemon finds what is not noted. */
+	note_clock(events);
 	if (!events->gaps.count)
 		note_place(events);
 }
@@ -400,11 +412,18 @@ static void mark_written(struct ncg_events *events, const json_t *first, const j
 /* A record that a daemon wrote after it noted its position for the last time. */
 static void on_written(void *arg, const json_t *record)
 {
+	struct ncg_events *events = arg;
 	const json_t *seqs = json_object_get(json_object_get(record, "folded"), "seqs"), *range;
 	const json_t *seq = json_object_get(record, "seq");
 	const json_t *boot_ns = json_object_get(record, "boot_ns");
+	const char *type = json_string_value(json_object_get(record, "type"));
+	__s64 wall;
 	size_t i;
 
+	/* By the record's own two times: it may be noted already. */
+	if (type && !strcmp(type, "clock_changed") &&
+	    ncg_audit_parse_wall(json_string_value(json_object_get(record, "time")) ?: "", &wall))
+		events->clock = wall - json_integer_value(boot_ns);
 	mark_written(arg, seq, seq, boot_ns);
 	mark_written(arg, json_object_get(record, "first_seq"),
 		     json_object_get(record, "last_seq"), boot_ns);
@@ -417,7 +436,7 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 {
 	struct ncg_events *events = calloc(1, sizeof(*events));
 	struct ncg_audit_place place;
-	__u64 done, done_ns;
+	__u64 done, done_ns, clock;
 	int r;
 
 	if (!events)
@@ -436,15 +455,20 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 		goto fail;
 	if (!read_sequence(events, NCG_SEQUENCE_DRAINED, &done) ||
 	    !read_sequence(events, NCG_SEQUENCE_DRAINED_NS, &done_ns) ||
+	    !read_sequence(events, NCG_SEQUENCE_CLOCK, &clock) ||
 	    !read_sequence(events, NCG_SEQUENCE_TRAIL, &place.file) ||
 	    !read_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, &place.offset)) {
 		r = ncg_log_error(-errno, "the position in the event stream cannot be read");
 		goto fail;
 	}
 	ncg_gaps_init(&events->gaps, done, done_ns);
+	events->clock = clock;
 	if (place.file)
 		ncg_audit_since(events->audit, &place, on_written, events);
-	else
+	/* What it was set by while no daemon ran is told with the next record. */
+	if (clock)
+		ncg_audit_set_clock(events->audit, events->clock);
+	if (!place.file)
 		note_place(events);
 	events->ring = ring_buffer__new(events_fd, on_event, events, NULL);
 	if (!events->ring) {

@@ -181,6 +181,15 @@ static void print_rotation(FILE *out, const json_t *record)
 		ncg_record_string(record, "previous"));
 }
 
+static void print_clock(FILE *out, const json_t *record)
+{
+	long long moved = number(record, "moved_by_ns");
+
+	fprintf(out, "the host's clock was set %s by %.3f s; it showed %s just before",
+		moved < 0 ? "back" : "forward", (moved < 0 ? -(double)moved : (double)moved) / 1e9,
+		ncg_record_string(record, "before"));
+}
+
 static void print_any(FILE *out, const json_t *record)
 {
 	fputs(ncg_record_string(record, "type"), out);
@@ -209,6 +218,7 @@ static const struct {
 	{ "daemon_start", print_daemon, LOG_NOTICE },
 	{ "daemon_stop", print_daemon, LOG_NOTICE },
 	{ "gap", print_gap, LOG_WARNING },
+	{ "clock_changed", print_clock, LOG_NOTICE },
 	{ "rotation", print_rotation, LOG_INFO },
 };
 

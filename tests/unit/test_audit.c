@@ -566,6 +566,86 @@ static void test_kept(void **state)
 	}
 }
 
+/*
+ * The wall clock was set: said before anything has a time of the new one, also when
+ * nothing else is to be said, once, and again when it could not be written.
+ */
+static void test_clock_was_set(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	const __s64 two_hours = 7200 * (__s64)NS;
+	struct lines lines;
+	json_t *record;
+	int saved;
+
+	(void)state;
+	saved = errors_to("/dev/null");
+	put(audit, 1);
+	/* as if it had been two hours ahead until now */
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + two_hours);
+	put(audit, 2);
+	put(audit, 3);
+	/* less than the clocks can be told apart by is nothing */
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + (__s64)NS / 4);
+	put(audit, 4);
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() - two_hours);
+	ncg_audit_tick(audit);
+	ncg_audit_tick(audit);
+	assert_false(ncg_audit_clock_was_set(ncg_audit_clock(audit), ncg_audit_clock_offset()));
+	assert_string_equal(numbers(path_of("log")), "1 clock_changed 2 3 4 clock_changed ");
+	lines_read(path_of("log"), &lines);
+	for (int i = 0; i < 2; i++) {
+		__s64 before, time, moved;
+
+		record = json_loads(lines.line[i ? 5 : 1], 0, NULL);
+		moved = number_of(record, "moved_by_ns");
+		assert_true(ncg_audit_parse_wall(json_string_value(json_object_get(record, "before")),
+						 &before));
+		assert_true(ncg_audit_parse_wall(json_string_value(json_object_get(record, "time")),
+						 &time));
+		assert_false(ncg_audit_clock_was_set(moved, i ? two_hours : -two_hours));
+		assert_false(ncg_audit_clock_was_set(time - before, moved));
+		json_decref(record);
+	}
+
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + two_hours);
+	put(audit, 5);
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 6);
+	errors_back(saved);
+	assert_string_equal(numbers(path_of("log")), "clock_changed gap:1 6 ");
+}
+
+/* A moment of the wall clock written and read back, before 1970 too; what is no such. */
+static void test_wall_times(void **state)
+{
+	static const char *const wrong[] = {
+		"", "2026-01-31", "2026-01-31T23:59:59Z", "2026-01-31T23:59:59.5Z",
+		"2026-13-31T23:59:59.000000Z", "2026-02-30T23:59:59.000000Z",
+		"2026-01-31T23:59:59.000000", "2026-01-31T23:59:59.000000Zz",
+		"2026-01-31T23:59:59.-00001Z", "9999999-01-31T23:59:59.000000Z",
+	};
+	static const __s64 times[] = { 0, -1000, -(__s64)NS, 1767225600 * (__s64)NS + 999999000,
+				       INT64_MAX / 1000 * 1000, -(__s64)NS * NS };
+	char text[NCG_AUDIT_TIME_LEN];
+	__s64 back;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		ncg_audit_format_wall(times[i], text);
+		assert_true(ncg_audit_parse_wall(text, &back));
+		assert_int_equal(back, times[i]);
+	}
+	ncg_audit_format_wall(-1000, text);
+	assert_string_equal(text, "1969-12-31T23:59:59.999999Z");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(ncg_audit_parse_wall(wrong[i], &back));
+}
+
 /* The file that begins has no room for its first record: that is written later. */
 static void test_rotation_on_a_full_disk(void **state)
 {
@@ -732,6 +812,8 @@ int main(void)
 		cmocka_unit_test_setup(test_disk_full, fresh),
 		cmocka_unit_test_setup(test_gap_record, fresh),
 		cmocka_unit_test_setup(test_kept, fresh),
+		cmocka_unit_test_setup(test_clock_was_set, fresh),
+		cmocka_unit_test(test_wall_times),
 		cmocka_unit_test_setup(test_rotation_on_a_full_disk, fresh),
 		cmocka_unit_test_setup(test_no_room_for_a_line, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),

@@ -106,7 +106,7 @@ class Schema(unittest.TestCase):
         for path in glob.glob(os.path.join(TOP, "userspace", "*.c")):
             with open(path, encoding="utf-8") as f:
                 code += f.read()
-        written = set(re.findall(r'(?:ncg_audit_write|make_record|write_record|record_new)'
+        written = set(re.findall(r'(?:ncg_audit_write|ncg_audit_write_kept|make_record|write_record|record_new)'
                                  r'\([^";]*"([a-z0-9_]+)"', code))
         events = re.search(r"ncg_names_event\(__u32 type\)\n{.*?\n}", code, re.S).group(0)
         written |= set(re.findall(r'return "([a-z0-9_]+)"', events))

@@ -286,6 +286,132 @@ static void had_under_an_id_used_before(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------------- clocks */
+
+#define START(time, boot) HEAD(time, "daemon_start") ",\"boot_id\":\"" boot "\"}\n"
+#define CLOCK(time, before, moved)                                                      \
+	HEAD(time, "clock_changed") ",\"before\":\"" T(before) "\",\"moved_by_ns\":" moved "000000000}\n"
+#define END(time, guest, vm, card, first)                                               \
+	HEAD(time, "vm_destroy") guest ",\"vm\":" vm ",\"mapped\":[" TOTAL(card, "normal_nc", first) "]}\n"
+
+/*
+ * The clock was two hours ahead and is set right: alpha has the BAR from 12:00 by the wrong
+ * clock, 10:00 by the right one, until 10:30. Beta began and ended by the wrong one, gamma
+ * was there only later, in another boot.
+ */
+static const char clock_trail[] =
+	START("01T11:00:00", "A")
+	MAP("01T11:50:00", "stage2_first", BETA, "2", CARD1, "normal_nc")
+	END("01T11:55:00", BETA, "2", CARD1, "01T11:50:00")
+	MAP("01T12:00:00", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+	CLOCK("01T10:05:00", "01T12:05:00", "-7200")
+	END("01T10:30:00", ALPHA, "1", CARD1, "01T10:00:00")
+	START("02T00:00:00", "B")
+	MAP("02T00:10:00", "stage2_first", GAMMA, "1", CARD1, "normal_nc")
+	CLOCK("02T00:20:00", "02T00:15:00", "300");
+
+static void had_while_the_clock_was_set(void **state)
+{
+	static const struct {
+		const char *since, *until, *guests;
+	} cases[] = {
+		/* by the clock as it was set later */
+		{ "01T10:10:00", "01T10:20:00", "alpha" },
+		{ "01T10:01:00", "01T10:02:00", "alpha" },
+		{ "01T09:51:00", "01T09:52:00", "beta" },
+		/* by what it showed then */
+		{ "01T12:01:00", "01T12:02:00", "alpha" },
+		{ "01T11:51:00", "01T11:52:00", "beta" },
+		/* which it never showed while anyone had it */
+		{ "01T10:31:00", "01T11:49:00", "" },
+		{ "01T12:06:00", "01T13:00:00", "" },
+		{ "01T09:56:00", "01T09:59:00", "" },
+		/* another boot's clock is its own */
+		{ "02T00:12:00", "02T00:12:30", "gamma" },
+		{ "02T00:16:00", "02T00:17:00", "gamma" },
+		{ "01T22:10:00", "01T22:30:00", "" },
+	};
+
+	(void)state;
+	tree_file("log", clock_trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		char since[64], until[64], guests[64] = "";
+		const char *args[16] = { AUDIT, "--json", "--had", "normal_nc", "--since", since,
+					 "--until", until };
+		json_t *document, *entry;
+		size_t j;
+
+		snprintf(since, sizeof(since), "2026-01-%sZ", cases[i].since);
+		snprintf(until, sizeof(until), "2026-01-%sZ", cases[i].until);
+		run(args, &result);
+		document = json_loads(result.out, 0, NULL);
+		json_array_foreach(json_object_get(document, "had"), j, entry) {
+			const char *name = json_string_value(json_object_get(
+				json_object_get(entry, "guest"), "name"));
+
+			strcat(strcat(guests, *guests ? " " : ""), name);
+		}
+		if (strcmp(guests, cases[i].guests))
+			fail_msg("%s to %s: '%s'", since, until, guests);
+		json_decref(document);
+	}
+}
+
+/* What is shown of it, and which records there are between two times. */
+static void records_while_the_clock_was_set(void **state)
+{
+	static const struct line lines[] = {
+		{ { AUDIT, "--had", "normal_nc", "--guest", "alpha" }, 0,
+		  { T("01T12:00:00") "  " T("01T10:30:00") ", its clock was set meanwhile  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--guest", "alpha", "--json" }, 0,
+		  { "\"shown\": [\n        {\n          \"from\": \"" T("01T12:00:00") "\",\n"
+		    "          \"until\": \"" T("01T12:05:00") "\"\n        },\n        {\n"
+		    "          \"from\": \"" T("01T10:05:00") "\",\n"
+		    "          \"until\": \"" T("01T10:30:00") "\"",
+		    "\"corrected\": {\n        \"from\": \"" T("01T10:00:00") "\",\n"
+		    "        \"until\": \"" T("01T10:30:00") "\"" }, {} },
+		{ { AUDIT, "--type", "clock_changed" }, 0,
+		  { T("01T10:05:00") "  the host's clock was set back by 7200.000 s; it showed "
+		    T("01T12:05:00") " just before\n"
+		    T("02T00:20:00") "  the host's clock was set forward by 300.000 s" }, {} },
+		/* by the right clock, and by what it showed */
+		{ { AUDIT, "--type", "stage2_first", "--since", "2026-01-01T09:59Z", "--until",
+		    "2026-01-01T10:01Z" }, 0, { T("01T12:00:00") "  alpha" }, {} },
+		{ { AUDIT, "--type", "stage2_first", "--since", "2026-01-01T11:59Z", "--until",
+		    "2026-01-01T12:01Z" }, 0, { T("01T12:00:00") "  alpha" }, {} },
+	};
+
+	(void)state;
+	tree_file("log", clock_trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* A trail that has no word of it, of an older daemon: nobody is left out. */
+static void had_when_nobody_told_of_the_clock(void **state)
+{
+	static const char trail[] =
+		MAP("01T12:00:00", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+		END("01T10:30:00", ALPHA, "1", CARD1, "01T10:00:00");
+	static const struct line lines[] = {
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T10:10Z", "--until",
+		    "2026-01-01T10:20Z" }, 0, { "  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T12:10Z" }, 0, { "  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T10:31Z", "--until",
+		    "2026-01-01T11:59Z" }, 0, { "no guest had normal_nc\n" }, {} },
+	};
+
+	(void)state;
+	tree_file("log", trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
 /* ---------------------------------------------------------------------- following */
 
 static void append(const char *text)
@@ -418,6 +544,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_under_an_id_used_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_while_the_clock_was_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(records_while_the_clock_was_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_when_nobody_told_of_the_clock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(follows, set_up, tear_down),
 	};
 
