@@ -6,7 +6,6 @@
  */
 #include "text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +95,15 @@ size_t ncg_text_first_hidden(const char *text, size_t size)
 	return at;
 }
 
+static void put_code(char *ret_shown, char letter, int digits, uint32_t code)
+{
+	*ret_shown++ = '\\';
+	*ret_shown++ = letter;
+	while (digits--)
+		*ret_shown++ = "0123456789abcdef"[code >> 4 * digits & 0xf];
+	*ret_shown = '\0';
+}
+
 /* One character as it is shown; returns how many bytes of the text it was. */
 static size_t show(const char *text, size_t size, char ret_shown[SHOWN_LEN])
 {
@@ -110,9 +118,9 @@ static size_t show(const char *text, size_t size, char ret_shown[SHOWN_LEN])
 		memcpy(ret_shown, text, length);
 		ret_shown[length] = '\0';
 	} else if (code < 0x80) {
-		snprintf(ret_shown, SHOWN_LEN, "\\x%02x", code);
+		put_code(ret_shown, 'x', 2, code);
 	} else {
-		snprintf(ret_shown, SHOWN_LEN, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+		put_code(ret_shown, code > 0xffff ? 'U' : 'u', code > 0xffff ? 8 : 4, code);
 	}
 	return length;
 }

@@ -163,6 +163,9 @@ static const struct {
 	  "alpha: mmap of 0000:00:05.0 BAR 2, Normal-NC withheld, 9 times" },
 	{ "{\"type\":\"bar_mmap\"," ALPHA "," DEVICE ",\"result\":-22}",
 	  "alpha: mmap of 0000:00:05.0 BAR 2 failed: Invalid argument" },
+	{ "{\"type\":\"bar_mmap\"," GUEST("\"a\\nb\\u001b[2J\\u202e\"", "") "," DEVICE
+	  ",\"result\":0}",
+	  "a\\x0ab\\x1b[2J\\u202e: mmap of 0000:00:05.0 BAR 2, Normal-NC withheld" },
 	{ "{\"type\":\"stage2_first\"," ALPHA "," DEVICE ",\"memory_type\":\"normal_nc\"}",
 	  "alpha: normal_nc mapping of 0000:00:05.0 BAR 2" },
 	{ "{\"type\":\"found_mapped\"," ALPHA ",\"phys\":\"8040000\",\"source\":\"walk\","

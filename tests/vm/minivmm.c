@@ -87,6 +87,7 @@ struct options {
 	uint64_t accesses;
 	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
+	unsigned int vms;	/* besides the one that runs */
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
 	bool hold;
@@ -436,6 +437,7 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --vms N             make N VMs besides, which run nothing (0)\n"
 "  --el2               run the guest at EL2\n"
 "  --nested            run it within a guest\n"
 "  --iommufd           open devices by their own files, not by their groups\n"
@@ -481,7 +483,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
-	       REMAP, EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
+	       REMAP, EXEC, IOMMUFD, BACKING, EL2, NESTED, VMS, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -500,6 +502,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
+		{ "vms", required_argument, NULL, VMS },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
 		{ "touch-stride", required_argument, NULL, TOUCH_STRIDE },
@@ -587,6 +590,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case REMAP:
 			ret->remap = true;
 			ret->remap_count = number(optarg);
+			break;
+		case VMS:
+			ret->vms = number(optarg);
 			break;
 		case EL2:
 			ret->level = LEVEL_EL2;
@@ -688,6 +694,10 @@ int main(int argc, char **argv)
 	vm = must(ioctl(kvm, KVM_CREATE_VM,
 			KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
 		  "KVM_CREATE_VM");
+
+	for (unsigned int i = 0; i < opt.vms; i++)
+		must(ioctl(kvm, KVM_CREATE_VM, KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
+		     "KVM_CREATE_VM");
 
 	ram = map_ram(&opt);
 	if (opt.split)
