@@ -78,7 +78,7 @@ static const enum ncg_program deciders[] = {
 
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
 				    "regions", "opened", "vm_ids", "uses", "recorded",
-				    "vm_notes", "decided" };
+				    "vm_notes", "kept", "decided" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
 /* What `layout` holds. Its own form must never change. */

@@ -29,7 +29,7 @@
  * enters a guest of its own, which is the one above, behind stage-2 tables that map all
  * it needs to itself; KVM makes shadows of those. Both need kvm-arm.mode=nested.
  *
- * With --remap there is no guest: {"result":"remapped","count":N} says how often
+ * With --remap or --vms there is no guest: {"result":"remapped","count":N} says how often
  * the BARs were mapped once more.
  *
  * With --hold the guest spins after that until SIGTERM or SIGINT; "holding"
@@ -89,6 +89,7 @@ struct options {
 	unsigned int ipa_bits;
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
+	uint64_t vms;		/* made and ended, without a guest */
 	bool hold;
 	bool time;
 	bool split;
@@ -418,6 +419,18 @@ static int vfio_remap(struct options *opt)
 	return EXIT_OK;
 }
 
+/* Makes VMs and ends them, one after the other, and runs no guest. */
+static int make_vms(const struct options *opt)
+{
+	int kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
+
+	for (uint64_t i = 0; i < opt->vms; i++)
+		close(must(ioctl(kvm, KVM_CREATE_VM, KVM_VM_TYPE_ARM_IPA_SIZE(opt->ipa_bits)),
+			   "KVM_CREATE_VM"));
+	printf("{\"result\":\"made\",\"count\":%" PRIu64 "}\n", opt->vms);
+	return EXIT_OK;
+}
+
 /* --- options ---------------------------------------------------------- */
 
 static const char usage[] =
@@ -441,6 +454,7 @@ static const char usage[] =
 "  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
+"  --vms N             no guest: make N VMs and end them\n"
 "  --time              say what processor time the guest's run took, in the end:\n"
 "                      {\"run_ns\":N}\n"
 "  --split             once the guest holds, have KVM map its RAM in pages where\n"
@@ -481,7 +495,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
-	       REMAP, EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
+	       REMAP, VMS, EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -495,6 +509,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "time", no_argument, NULL, TIME },
 		{ "split", no_argument, NULL, SPLIT },
 		{ "remap", required_argument, NULL, REMAP },
+		{ "vms", required_argument, NULL, VMS },
 		{ "el2", no_argument, NULL, EL2 },
 		{ "nested", no_argument, NULL, NESTED },
 		{ "gicv2", no_argument, NULL, GICV2 },
@@ -587,6 +602,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case REMAP:
 			ret->remap = true;
 			ret->remap_count = number(optarg);
+			break;
+		case VMS:
+			ret->vms = number(optarg);
 			break;
 		case EL2:
 			ret->level = LEVEL_EL2;
@@ -681,6 +699,8 @@ int main(int argc, char **argv)
 	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
 	if (opt.remap)
 		return vfio_remap(&opt);
+	if (opt.vms)
+		return make_vms(&opt);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
 	run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
