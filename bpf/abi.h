@@ -350,10 +350,44 @@ struct ncg_use {
 struct ncg_vm_note {
 	struct ncg_task task; /* that made the VM */
 	__u64 began_ns;       /* CLOCK_BOOTTIME; 0: before anybody looked */
+	__u64 counted;	      /* 1: beyond an allowance, its records are only counted */
 	char vmm[NCG_NAME_LEN];
 	char name[NCG_NAME_LEN];
 	char uuid[NCG_UUID_LEN];
 	char cgroup[NCG_CGROUP_LEN];
+};
+
+/*
+ * Events that have no record of their own: repeats, and what is beyond an allowance. The
+ * element of the `kept` map, which the daemon maps into its memory and writes alone, so
+ * that the next one can tell what a daemon had counted that was killed.
+ */
+#define NCG_KEPT_KEYS 4096   /* of what has a record; four to a set */
+#define NCG_KEPT_RANGES 4096 /* of event numbers */
+#define NCG_KEPT_EXACT 32    /* kinds of events that are told apart by who and what */
+#define NCG_KEPT_TYPES 8     /* then by type alone: one for each enum ncg_event_type */
+#define NCG_KEPT_ENTRIES (NCG_KEPT_EXACT + NCG_KEPT_TYPES)
+
+struct ncg_kept_range {
+	__u64 first; /* inclusive, as is the last */
+	__u64 last;
+};
+
+struct ncg_kept_entry {
+	__u64 count; /* 0: free */
+	__u64 key;
+	__u64 since; /* CLOCK_BOOTTIME of the first and the last of them */
+	__u64 until;
+	__u64 why; /* enum ncg_fold_why */
+	struct ncg_vm_note who;
+	__u64 event[sizeof(struct ncg_event_decision) / sizeof(__u64)]; /* the last of them */
+};
+
+struct ncg_kept {
+	__u64 range_count;
+	__u64 keys[NCG_KEPT_KEYS];
+	struct ncg_kept_range ranges[NCG_KEPT_RANGES];
+	struct ncg_kept_entry entries[NCG_KEPT_ENTRIES];
 };
 
 /*

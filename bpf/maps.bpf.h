@@ -2,7 +2,7 @@
 /*
  * The maps that the programs share with each other and with the daemon, pinned by
  * name so that they outlive all of them. maps.bpf.c makes them. The daemon replaces the
- * policy, keeps `recorded` and `vm_notes`, and takes out of `decided` and `uses` what has
+ * policy, keeps `recorded`, `vm_notes` and `kept`, and takes out of `decided` and `uses` what has
  * ended; `bars` has what it finds in sysfs and what the programs see mapped, `regions`
  * what they see without the devices that have left. The programs own everything else.
  */
@@ -143,5 +143,15 @@ struct {
 	__type(value, struct ncg_vm_note);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vm_notes SEC(".maps");
+
+/* The daemon's alone as well: what it counts and has not told yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct ncg_kept);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} kept SEC(".maps");
 
 #endif

@@ -240,7 +240,7 @@ static void rotate(struct ncg_audit *audit)
 		return;
 	}
 	audit->rotate_failing = false;
-	r = ncg_audit_file_prune(audit->file, name_removed, removed);
+	r = ncg_audit_file_prune(audit->file, time(NULL), name_removed, removed);
 	if (r)
 		ncg_log_error(r, "old audit logs beside %s cannot be removed", audit->path);
 	fields = json_pack("{s:o?, s:o}", "previous",

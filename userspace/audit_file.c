@@ -433,28 +433,73 @@ int ncg_audit_file_rotate(struct ncg_audit_file *file, char **ret_previous)
 	return 0;
 }
 
-int ncg_audit_file_prune(struct ncg_audit_file *file, void (*gone)(void *arg, const char *name),
-			 void *arg)
+/* A rotated file. */
+struct old {
+	char *path; /* NULL: it is gone already */
+	uint64_t size;
+	time_t written;
+};
+
+static int read_old(const struct ncg_audit_file *file, const char *name, struct old *ret_old)
 {
-	size_t count, keep = file->limits.keep;
+	struct stat st;
+
+	*ret_old = (struct old){};
+	if (asprintf(&ret_old->path, "%s/%s", file->folder, name) < 0) {
+		ret_old->path = NULL;
+		return -ENOMEM;
+	}
+	if (lstat(ret_old->path, &st))
+		return -errno;
+	ret_old->size = st.st_size;
+	ret_old->written = st.st_mtime;
+	return 0;
+}
+
+/* Whether the oldest of `count` files goes, which have `size` bytes together. */
+static bool goes(const struct ncg_audit_file_limits *limits, const struct old *old, size_t count,
+		 uint64_t size, time_t now)
+{
+	/* Of a time to come, by a clock that was set: it is young. */
+	uint64_t age = now > old->written ? now - old->written : 0;
+
+	if (limits->remove_age && age >= limits->remove_age)
+		return true;
+	if (limits->keep_size && size > limits->keep_size)
+		return true;
+	return limits->keep && count > limits->keep &&
+	       (!limits->keep_age || age >= limits->keep_age);
+}
+
+int ncg_audit_file_prune(struct ncg_audit_file *file, time_t now,
+			 void (*gone)(void *arg, const char *name), void *arg)
+{
+	const struct ncg_audit_file_limits *limits = &file->limits;
+	ncg_autofree struct old *olds = NULL;
+	uint64_t size = 0;
+	size_t count;
 	char **names;
 	int r;
 
-	if (!keep)
+	if (!limits->keep && !limits->keep_size && !limits->remove_age)
 		return 0;
 	r = ncg_audit_file_list(file->folder, file->base, &names, &count);
 	if (r)
 		return r;
-	for (size_t i = 0; i + keep < count; i++) {
-		ncg_autofree char *path = NULL;
-
-		if (asprintf(&path, "%s/%s", file->folder, names[i]) < 0)
-			path = NULL;
-		if (!path || unlink(path))
-			r = path ? -errno : -ENOMEM;
+	olds = calloc(count + 1, sizeof(*olds));
+	for (size_t i = 0; i < count && !r; i++) {
+		r = olds ? read_old(file, names[i], &olds[i]) : -ENOMEM;
+		size += r ? 0 : olds[i].size;
+	}
+	for (size_t i = 0; i < count && !r && goes(limits, &olds[i], count - i, size, now); i++) {
+		size -= olds[i].size;
+		if (unlink(olds[i].path))
+			r = -errno;
 		else
 			gone(arg, names[i]);
 	}
+	for (size_t i = 0; olds && i < count; i++)
+		free(olds[i].path);
 	ncg_audit_file_free_names(names, count);
 	return r;
 }

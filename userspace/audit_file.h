@@ -27,6 +27,9 @@ struct ncg_audit_file_limits {
 	uint64_t max_size; /* bytes; 0: as large as it gets */
 	uint64_t max_age;  /* seconds since its first record; 0: as old as it gets */
 	unsigned int keep; /* rotated files that stay; 0: all */
+	uint64_t keep_age;   /* seconds that more stay than `keep`; 0: they do not */
+	uint64_t keep_size;  /* bytes of them all beyond which none stays for it; 0: no bound */
+	uint64_t remove_age; /* seconds after which they go, however few; 0: never */
 };
 
 /*
@@ -74,11 +77,12 @@ void ncg_audit_file_place(const struct ncg_audit_file *file, uint64_t *ret_inode
 int ncg_audit_file_rotate(struct ncg_audit_file *file, char **ret_previous);
 
 /*
- * Removes rotated files beyond those to be kept, the oldest first, and calls gone()
- * with the name of each. Returns 0 or -errno, not logged.
+ * Removes rotated files that the limits do not keep, the oldest first, and calls gone()
+ * with the name of each. A file's age is that of its last record, by its time of
+ * modification at `now`. Returns 0 or -errno, not logged.
  */
-int ncg_audit_file_prune(struct ncg_audit_file *file, void (*gone)(void *arg, const char *name),
-			 void *arg);
+int ncg_audit_file_prune(struct ncg_audit_file *file, time_t now,
+			 void (*gone)(void *arg, const char *name), void *arg);
 
 /* A path as folder and name within it, both for the caller to free. 0 or -ENOMEM. */
 int ncg_audit_file_split(const char *path, char **ret_folder, char **ret_base);

@@ -137,24 +137,27 @@ static bool is_device(const char *wanted, const json_t *device)
 	return !strncmp(slot, "0000:", 5) && !strcasecmp(wanted, slot + 5);
 }
 
-/* Of a record, or of one of what it lists as mapped. */
+/* Of a record, or of one of what it lists as mapped or as counted. */
 static bool is_about(const struct ncg_cli *cli, const json_t *record)
 {
+	static const char *const lists[] = { "mapped", "of" };
 	const json_t *part;
 	size_t i;
 
 	if ((!cli->guest || is_guest(cli->guest, json_object_get(record, "guest"))) &&
 	    (!cli->device || is_device(cli->device, json_object_get(record, "device"))))
 		return true;
-	json_array_foreach(json_object_get(record, "mapped"), i, part) {
-		const json_t *guest = json_object_get(part, "guest");
+	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
+		json_array_foreach(json_object_get(record, lists[list]), i, part) {
+			const json_t *guest = json_object_get(part, "guest");
 
-		if (!guest)
-			guest = json_object_get(record, "guest");
-		if ((!cli->guest || is_guest(cli->guest, guest)) &&
-		    (!cli->device || is_device(cli->device, json_object_get(part, "device"))))
-			return true;
-	}
+			if (!guest)
+				guest = json_object_get(record, "guest");
+			if ((!cli->guest || is_guest(cli->guest, guest)) &&
+			    (!cli->device ||
+			     is_device(cli->device, json_object_get(part, "device"))))
+				return true;
+		}
 	return false;
 }
 

@@ -9,7 +9,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "allowance.h"
 #include "cleanup.h"
+#include "fate.h"
 #include "fold.h"
 #include "gaps.h"
 #include "json.h"
@@ -17,6 +19,7 @@
 #include "names.h"
 #include "reconcile.h"
 #include "record.h"
+#include "repeats.h"
 
 /*
  * Events between two times that records are made durable and the position is noted,
@@ -26,6 +29,12 @@
 
 /* Identities that one batch reads from /proc once. */
 #define CACHE_MAX 16
+
+/*
+ * Seconds after which what is counted is told: with 32 kinds of it at most in a record
+ * (some 36 KiB), that is 100 MiB a day if it never ends.
+ */
+#define TELL_S 30
 
 /* What an event loop deals with between two looks at all else. */
 #define DRAIN_SOME 16
@@ -42,6 +51,9 @@ struct ncg_events {
 	struct ncg_inventory *inventory;
 	struct ncg_ledger *ledger;
 	struct ncg_fold *fold;
+	struct ncg_allowance *allowance;
+	struct ncg_judge judge; /* the three */
+	bool said_counted[NCG_FOLD_WHY_NR]; /* that something is only counted, and why */
 	struct ncg_reconcile *picture; /* NULL: none was taken */
 	bool wants_picture;
 	struct ncg_vm_note cache[CACHE_MAX];
@@ -208,17 +220,8 @@ static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m
 
 static json_t *fields_of(struct ncg_events *events, const struct ncg_event *event)
 {
-	static const size_t sizes[] = {
-		[NCG_EVENT_DECISION] = sizeof(struct ncg_event_decision),
-		[NCG_EVENT_BAR_MMAP] = sizeof(struct ncg_event_bar_mmap),
-		[NCG_EVENT_STAGE2_FIRST] = sizeof(struct ncg_event_stage2),
-		[NCG_EVENT_STAGE2_CHANGE] = sizeof(struct ncg_event_stage2),
-		[NCG_EVENT_VM_CREATE] = sizeof(struct ncg_event_vm),
-		[NCG_EVENT_VM_DESTROY] = sizeof(struct ncg_event_vm),
-	};
-
 	/* An event of another shape is recorded as such, not read wrong. */
-	if (event->type >= sizeof(sizes) / sizeof(sizes[0]) || event->size != sizes[event->type])
+	if (!ncg_fate_readable(event))
 		return json_pack("{s:o, s:o}", "unknown_type", ncg_json_unsigned(event->type),
 				 "size", ncg_json_unsigned(event->size));
 	switch ((enum ncg_event_type)event->type) {
@@ -264,40 +267,6 @@ static void note_recorded(struct ncg_events *events, const struct ncg_event *eve
 	}
 }
 
-/*
- * What an event repeats, if it is of a kind that may be folded. Never a decision, the
- * beginning or end of a VM, or a first mapping that is not in the trail.
- */
-static bool fold_key(const struct ncg_events *events, const struct ncg_event *event,
-		     char ret_key[NCG_FOLD_KEY_LEN])
-{
-	const struct ncg_event_bar_mmap *mmap = (const void *)event;
-	const struct ncg_event_stage2 *stage2 = (const void *)event;
-	const struct ncg_use_key key = { .vm = stage2->vm, .where = stage2->where };
-
-	switch ((enum ncg_event_type)event->type) {
-	case NCG_EVENT_BAR_MMAP:
-		snprintf(ret_key, NCG_FOLD_KEY_LEN,
-			 "mmap %u %llu %x:%x.%x %u %llx+%llx %d %u", mmap->task.pid,
-			 mmap->task.start_boot_ns, mmap->pci.domain, mmap->pci.bus,
-			 mmap->pci.devfn, mmap->pci.bar, mmap->offset, mmap->length, mmap->result,
-			 mmap->granted);
-		return true;
-	case NCG_EVENT_STAGE2_CHANGE:
-		snprintf(ret_key, NCG_FOLD_KEY_LEN, "change %llu %llx", stage2->vm, stage2->where);
-		return true;
-	case NCG_EVENT_STAGE2_FIRST:
-		snprintf(ret_key, NCG_FOLD_KEY_LEN, "first %llu %llx %u", stage2->vm,
-			 stage2->where, stage2->memtype);
-		return ncg_ledger_recorded(events->ledger, &key, stage2->memtype);
-	case NCG_EVENT_DECISION:
-	case NCG_EVENT_VM_CREATE:
-	case NCG_EVENT_VM_DESTROY:
-		break;
-	}
-	return false;
-}
-
 static bool write_event(struct ncg_events *events, __u32 type, __u64 boot_ns, json_t *fields)
 {
 	bool written = ncg_audit_write(events->audit, ncg_names_event(type), boot_ns, fields);
@@ -307,27 +276,112 @@ static bool write_event(struct ncg_events *events, __u32 type, __u64 boot_ns, js
 	return written;
 }
 
-static void write_folded(void *arg, __u32 type, __u64 boot_ns, json_t *fields)
+/* ---------------------------------------------------------------- what is counted */
+
+/* Writes what is counted, if it is due, and forgets it once that is durable. */
+static void tell_counted(struct ncg_events *events, bool due)
 {
-	write_event(arg, type, boot_ns, fields);
+	__u64 since;
+
+	if (!ncg_fold_first(events->fold, &since) || ncg_audit_failing(events->audit) ||
+	    (!due && ncg_audit_boot_ns() < since + TELL_S * 1000000000ULL))
+		return;
+	if (ncg_audit_write(events->audit, "repeats", 0, ncg_repeats_fields(events->fold)) &&
+	    ncg_audit_sync(events->audit))
+		ncg_fold_clear(events->fold);
+}
+
+/* What the ledger has to know of an event that is only counted. */
+static void note_counted(struct ncg_events *events, const struct ncg_event *event,
+			 const struct ncg_vm_note *who)
+{
+	const struct ncg_event_stage2 *stage2 = (const void *)event;
+	const struct ncg_event_vm *vm = (const void *)event;
+	const struct ncg_use_key key = { .vm = stage2->vm, .where = stage2->where };
+	struct ncg_vm_note note = *who;
+
+	if (event->type == NCG_EVENT_STAGE2_FIRST) {
+		ncg_ledger_note_recorded(events->ledger, &key, stage2->memtype);
+	} else if (event->type == NCG_EVENT_VM_CREATE) {
+		note.counted = 1;
+		note.began_ns = event->boot_ns;
+		ncg_ledger_note_vm(events->ledger, vm->vm, &note);
+	} else if (event->type == NCG_EVENT_VM_DESTROY) {
+		ncg_ledger_forget_vm(events->ledger, vm->vm);
+	}
+}
+
+static void say_counted(struct ncg_events *events, enum ncg_fold_why why,
+			const struct ncg_vm_note *who)
+{
+	if (why == NCG_FOLD_REPEAT || events->said_counted[why])
+		return;
+	events->said_counted[why] = true;
+	ncg_warning("audit: more records than the allowance of a %s; beyond it only counts are "
+		    "kept. Last: process %u, user %u, '%s'", ncg_fold_why_name(why), who->task.pid,
+		    who->task.uid, who->name);
+}
+
+/* True when the event is dealt with. */
+static bool count_event(struct ncg_events *events, const struct ncg_event *event,
+			const struct ncg_fate *fate)
+{
+	struct ncg_kept_entry *entry;
+	struct ncg_vm_note who;
+
+	if (ncg_fold_full(events->fold))
+		tell_counted(events, true);
+	entry = ncg_fold_take(events->fold, fate->key, fate->why, event);
+	if (!entry)
+		return false;
+	if (entry->count == 1)
+		identify(events, ncg_fate_task(event), NULL, &entry->who);
+	who = entry->who;
+	/* An entry of many has the first one's name. */
+	who.task = *ncg_fate_task(event);
+	note_counted(events, event, &who);
+	say_counted(events, fate->why, &who);
+	return true;
+}
+
+/* Once an event has its record, what repeats it is known. */
+static void note_own(struct ncg_events *events, const struct ncg_event *event,
+		     const struct ncg_fate *fate)
+{
+	const struct ncg_event_stage2 *stage2 = (const void *)event;
+	struct ncg_vm_note note;
+
+	note_recorded(events, event);
+	if (fate->key)
+		ncg_fold_note(events->fold, fate->key);
+	/* Something of this VM is in the trail: so will be its end. */
+	if (event->type == NCG_EVENT_STAGE2_FIRST &&
+	    ncg_ledger_vm(events->ledger, stage2->vm, &note) && note.counted) {
+		note.counted = 0;
+		ncg_ledger_note_vm(events->ledger, stage2->vm, &note);
+	}
 }
 
 static int on_event(void *context, void *data, size_t size)
 {
 	struct ncg_events *events = context;
 	const struct ncg_event *event = data;
-	char key[NCG_FOLD_KEY_LEN];
 	json_t *record, *fields;
+	struct ncg_fate fate;
 
 	if (size < sizeof(*event) || size < event->size) {
 		ncg_audit_write(events->audit, "unreadable_event", 0, json_object());
 		return 0;
 	}
 	if (!ncg_gaps_seen(&events->gaps, event->seq, event->boot_ns)) {
-		/* A daemon wrote it, and was killed before it could say so. */
+		/* A daemon dealt with it, and was killed before it could say so. */
 		note_recorded(events, event);
 		return 0;
 	}
+	fate = ncg_fate_of(&events->judge, event);
+	/* While nothing can be written, what is missing is one gap. */
+	if (fate.counted && !ncg_audit_failing(events->audit) && count_event(events, event, &fate))
+		return 0;
 	record = json_pack("{s:o}", "seq", ncg_json_unsigned(event->seq));
 	fields = fields_of(events, event);
 	if (!record || !fields || json_object_update(record, fields)) {
@@ -335,11 +389,8 @@ static int on_event(void *context, void *data, size_t size)
 		record = NULL;
 	}
 	json_decref(fields);
-	if (record && fold_key(events, event, key) &&
-	    ncg_fold_take(events->fold, key, event->type, event->seq, event->boot_ns, record))
-		return 0;
 	if (write_event(events, event->type, event->boot_ns, record))
-		note_recorded(events, event);
+		note_own(events, event, &fate);
 	return 0;
 }
 
@@ -382,13 +433,18 @@ static void note_clock(struct ncg_events *events)
  */
 static void note_done(struct ncg_events *events)
 {
+	__u64 first, since, done;
+
 	if (!ncg_audit_sync(events->audit) || ncg_audit_failing(events->audit))
 		return;
-	write_sequence(events, NCG_SEQUENCE_DRAINED, ncg_gaps_done(&events->gaps));
+	/* What is counted is not in the trail yet, and memory does not outlive the host. */
+	first = ncg_fold_first(events->fold, &since);
+	done = ncg_gaps_done(&events->gaps);
+	write_sequence(events, NCG_SEQUENCE_DRAINED, first && first <= done ? first - 1 : done);
 	write_sequence(events, NCG_SEQUENCE_DRAINED_NS, events->gaps.time);
 	/* Before the place, behind which the next daemon finds what is not noted. */
 	note_clock(events);
-	if (!events->gaps.count)
+	if (!events->gaps.count && !first)
 		note_place(events);
 }
 
@@ -417,6 +473,7 @@ static void on_written(void *arg, const json_t *record)
 	const json_t *seq = json_object_get(record, "seq");
 	const json_t *boot_ns = json_object_get(record, "boot_ns");
 	const char *type = json_string_value(json_object_get(record, "type"));
+	__u64 since;
 	__s64 wall;
 	size_t i;
 
@@ -427,8 +484,23 @@ static void on_written(void *arg, const json_t *record)
 	mark_written(arg, seq, seq, boot_ns);
 	mark_written(arg, json_object_get(record, "first_seq"),
 		     json_object_get(record, "last_seq"), boot_ns);
+	if (type && !strcmp(type, "repeats")) {
+		seqs = json_object_get(record, "seqs");
+		/* Told, and not yet forgotten. */
+		if (ncg_fold_first(events->fold, &since) ==
+		    (__u64)json_integer_value(json_array_get(json_array_get(seqs, 0), 0)))
+			ncg_fold_clear(events->fold);
+	}
 	json_array_foreach(seqs, i, range)
 		mark_written(arg, json_array_get(range, 0), json_array_get(range, 1), boot_ns);
+}
+
+/* What a daemon had counted when it ended goes on being counted. */
+static void on_counted(void *arg, __u64 first, __u64 last)
+{
+	struct ncg_events *events = arg;
+
+	ncg_gaps_seen_range(&events->gaps, first, last, events->gaps.time);
 }
 
 int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct ncg_audit *audit,
@@ -445,11 +517,14 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 	events->audit = audit;
 	events->inventory = inventory;
 	events->wants_picture = true;
-	events->fold = ncg_fold_new();
-	if (!events->fold) {
+	events->allowance = ncg_allowance_new();
+	if (!events->allowance) {
 		r = ncg_log_error(-ENOMEM, "no memory");
 		goto fail;
 	}
+	r = ncg_fold_open(maps->kept, &events->fold);
+	if (r)
+		goto fail;
 	r = ncg_ledger_open(maps, &events->ledger);
 	if (r)
 		goto fail;
@@ -468,6 +543,8 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 	/* What it was set by while no daemon ran is told with the next record. */
 	if (clock)
 		ncg_audit_set_clock(events->audit, events->clock);
+	ncg_fold_ranges(events->fold, on_counted, events);
+	events->judge = (struct ncg_judge){ events->fold, events->allowance, events->ledger };
 	if (!place.file)
 		note_place(events);
 	events->ring = ring_buffer__new(events_fd, on_event, events, NULL);
@@ -490,7 +567,8 @@ void ncg_events_close(struct ncg_events *events)
 	ring_buffer__free(events->ring);
 	ncg_reconcile_free(events->picture);
 	ncg_ledger_close(events->ledger);
-	ncg_fold_free(events->fold);
+	ncg_fold_close(events->fold);
+	ncg_allowance_free(events->allowance);
 	free(events);
 }
 
@@ -501,7 +579,7 @@ int ncg_events_fd(const struct ncg_events *events)
 
 static void end_batch(struct ncg_events *events)
 {
-	ncg_fold_flush(events->fold, write_folded, events);
+	tell_counted(events, false);
 	events->cached = 0;
 	events->batch = 0;
 	note_done(events);
@@ -544,6 +622,15 @@ int ncg_events_drain_some(struct ncg_events *events)
 	return r < 0 ? r : 0;
 }
 
+int ncg_events_finish(struct ncg_events *events)
+{
+	int r = ncg_events_drain(events);
+
+	tell_counted(events, true);
+	note_done(events);
+	return r;
+}
+
 /* ----------------------------------------------------------------------- losses */
 
 static bool write_gap(struct ncg_events *events, const struct ncg_gap *gap)
@@ -561,8 +648,13 @@ static bool write_gap(struct ncg_events *events, const struct ncg_gap *gap)
 void ncg_events_settle(struct ncg_events *events)
 {
 	struct ncg_gap gap;
-	__u64 drawn;
+	__u64 drawn, since;
 
+	if (ncg_fold_first(events->fold, &since)) {
+		tell_counted(events, false);
+		if (!ncg_fold_first(events->fold, &since))
+			note_done(events);
+	}
 	/* In a storm, what is missing may be what waits. */
 	if (!events->emptied)
 		return;
@@ -571,12 +663,15 @@ void ncg_events_settle(struct ncg_events *events)
 		events->wants_picture |=
 			!ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger,
 					      events->audit,
-					      ncg_inventory_devices(events->inventory));
+					      ncg_inventory_devices(events->inventory),
+					      events->allowance);
 		note_done(events);
 	}
 	/* Drawn by the last call, and drained since: what has not come does not come. */
 	ncg_gaps_expect(&events->gaps, events->due, ncg_audit_boot_ns());
-	while (ncg_gaps_settle(&events->gaps, events->due, &gap)) {
+	while (events->gaps.count && events->gaps.open[0].last <= events->due &&
+	       ncg_allowance_gap(events->allowance, ncg_audit_boot_ns()) &&
+	       ncg_gaps_settle(&events->gaps, events->due, &gap)) {
 		if (!write_gap(events, &gap)) {
 			ncg_gaps_put_back(&events->gaps, &gap);
 			break;

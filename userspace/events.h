@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From the ring buffer to the audit trail: every event becomes one record, with the
- * guest's identity and the device's name added; repeats of what may be folded become
- * one with a count; what was lost becomes a record too, and what the loss hid is looked
- * for. Owns the reader and the position up to which all is dealt with.
+ * guest's identity and the device's name added; repeats, and what is beyond an allowance,
+ * are counted and told together; what was lost becomes a record too, and what the loss
+ * hid is looked for. Owns the reader and the position up to which all is dealt with.
  *
  * The ring buffer is pinned and keeps events while no daemon runs; the next one goes
  * on where the last stopped. The position is noted once the records are on disk; what a
@@ -46,7 +46,13 @@ int ncg_events_drain(struct ncg_events *events);
 int ncg_events_drain_some(struct ncg_events *events);
 
 /*
- * Takes what is missing as lost, and writes what the last picture shows to be missing
+ * The same as ncg_events_drain(), and tells what is counted so far: for a daemon that
+ * ends.
+ */
+int ncg_events_finish(struct ncg_events *events);
+
+/*
+ * Tells what is counted once it is half a minute old. Takes what is missing as lost, and writes what the last picture shows to be missing
  * in the trail. To be called well after the last call (a second: a program holds a
  * number for microseconds), with a drain before it.
  */

@@ -24,6 +24,7 @@ struct ncg_ledger_maps {
 	int uses;
 	int recorded;
 	int vm_notes;
+	int kept; /* fold.h's, not the ledger's */
 	int sequences;
 	int bars;
 };

@@ -96,6 +96,9 @@ enum {
 	OPTION_AUDIT_MAX_SIZE,
 	OPTION_AUDIT_MAX_AGE,
 	OPTION_AUDIT_KEEP,
+	OPTION_AUDIT_KEEP_AGE,
+	OPTION_AUDIT_KEEP_SIZE,
+	OPTION_AUDIT_REMOVE_AGE,
 	OPTION_NO_JOURNAL,
 	OPTION_NO_KERNEL_AUDIT,
 };
@@ -109,6 +112,12 @@ static const struct argp_option option_table[] = {
 	  "Begin another file when it is older: seconds, or with m, h, d; 0: never (0)", 0 },
 	{ "audit-keep", OPTION_AUDIT_KEEP, "N", 0,
 	  "Older files that are kept; 0: all (16)", 0 },
+	{ "audit-keep-age", OPTION_AUDIT_KEEP_AGE, "AGE", 0,
+	  "More are kept while they are younger: seconds, or with m, h, d (0)", 0 },
+	{ "audit-keep-size", OPTION_AUDIT_KEEP_SIZE, "SIZE", 0,
+	  "And not more than so much of them: bytes, or with K, M, G; 0: no bound (0)", 0 },
+	{ "audit-remove-age", OPTION_AUDIT_REMOVE_AGE, "AGE", 0,
+	  "Remove older files when they are older; 0: never (0)", 0 },
 	{ "no-journal", OPTION_NO_JOURNAL, NULL, 0, "No audit records to the journal", 0 },
 	{ "no-kernel-audit", OPTION_NO_KERNEL_AUDIT, NULL, 0,
 	  "No audit records to the kernel's audit subsystem", 0 },
@@ -171,6 +180,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_AUDIT_KEEP:
 		options->audit.limits.keep = number(state, arg, "", NULL);
+		return 0;
+	case OPTION_AUDIT_KEEP_AGE:
+		options->audit.limits.keep_age = number(state, arg, "mhd", ages);
+		return 0;
+	case OPTION_AUDIT_KEEP_SIZE:
+		options->audit.limits.keep_size = number(state, arg, "KMG", sizes);
+		return 0;
+	case OPTION_AUDIT_REMOVE_AGE:
+		options->audit.limits.remove_age = number(state, arg, "mhd", ages);
 		return 0;
 	case OPTION_NO_JOURNAL:
 		options->audit.journal = false;
@@ -688,6 +706,7 @@ static int open_events(struct daemon *d)
 		.uses = ncg_programs_map(d->programs, "uses"),
 		.recorded = ncg_programs_map(d->programs, "recorded"),
 		.vm_notes = ncg_programs_map(d->programs, "vm_notes"),
+		.kept = ncg_programs_map(d->programs, "kept"),
 		.sequences = ncg_programs_map(d->programs, "sequences"),
 		.bars = ncg_programs_map(d->programs, "bars"),
 	};
@@ -816,7 +835,7 @@ static int run(struct daemon *d)
 	r = ncg_loop_run(d->loop);
 
 	sd_notify(0, "STOPPING=1");
-	ncg_events_drain(d->events);
+	ncg_events_finish(d->events);
 	ncg_audit_write(d->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
 	ncg_audit_sync(d->audit);
 	if (ncg_programs_outlive(d->programs))

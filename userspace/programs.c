@@ -77,7 +77,7 @@ static const enum ncg_program deciders[] = {
 
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
 				    "regions", "opened", "vm_ids", "uses", "recorded",
-				    "vm_notes", "decided" };
+				    "vm_notes", "kept", "decided" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
 struct ncg_programs {

@@ -253,7 +253,8 @@ static bool who_is(const struct ncg_reconcile *r, const struct ncg_ledger *ledge
  * the first such no other is tried: it would count as lost, and all are looked for again.
  */
 static bool write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
-			   struct ncg_audit *audit, const struct living *living)
+			   struct ncg_audit *audit, const struct living *living,
+			   struct ncg_allowance *allowance)
 {
 	static const struct ncg_vm_note nobody;
 	struct ncg_vm_note who;
@@ -262,6 +263,11 @@ static bool write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *led
 	if (ncg_ledger_vm(ledger, living->vm, &who))
 		return true;
 	known = who_is(r, ledger, living->vm, &who);
+	if (known && allowance && ncg_allowance_vm(allowance, &who.task, ncg_audit_boot_ns())) {
+		who.counted = 1;
+		ncg_ledger_note_vm(ledger, living->vm, &who);
+		return true;
+	}
 	if (!ncg_audit_write(audit, "vm_found", 0,
 			     vm_fields(living->vm, known ? &who : NULL, r->source)))
 		return false;
@@ -291,7 +297,8 @@ static bool write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 	struct ncg_vm_note who;
 	json_t *fields;
 
-	if (ncg_ledger_recorded(ledger, &mapped->key, mapped->memtype))
+	if (ncg_ledger_recorded(ledger, &mapped->key, mapped->memtype) ||
+	    (ncg_ledger_vm(ledger, mapped->key.vm, &who) && who.counted))
 		return true;
 	fields = vm_fields(mapped->key.vm,
 			   who_is(r, ledger, mapped->key.vm, &who) ? &who : NULL, source);
@@ -342,6 +349,10 @@ static bool write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 	/* Its end was recorded in the meantime. */
 	if (!known && count <= 0)
 		return true;
+	if (who.counted) {
+		ncg_ledger_forget_vm(ledger, vm);
+		return true;
+	}
 	if (!who.task.pid && ncg_ledger_mapper(uses, count, vm, &task))
 		ncg_record_identify(&task, NULL, &who);
 	fields = vm_fields(vm, who.task.pid ? &who : NULL, r->source);
@@ -356,7 +367,8 @@ static bool write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 }
 
 bool ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
-			  struct ncg_audit *audit, const struct ncg_devices *devices)
+			  struct ncg_audit *audit, const struct ncg_devices *devices,
+			  struct ncg_allowance *allowance)
 {
 	struct now now = {};
 	bool written = true;
@@ -367,7 +379,7 @@ bool ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
 	/* Who has ended since then is dealt with by its own event. */
 	for (size_t i = 0; i < r->living_count; i++)
 		if (lives(&now, r->living[i].vm))
-			written = written && write_found_vm(r, ledger, audit, &r->living[i]);
+			written = written && write_found_vm(r, ledger, audit, &r->living[i], allowance);
 	for (size_t i = 0; i < r->mapped_count; i++)
 		if (lives(&now, r->mapped[i].key.vm))
 			written = written && write_found_mapped(r, ledger, audit, devices, &r->mapped[i], r->source);

@@ -12,6 +12,7 @@
 #ifndef NCGATE_RECONCILE_H
 #define NCGATE_RECONCILE_H
 
+#include "allowance.h"
 #include "audit.h"
 #include "device.h"
 #include "ledger.h"
@@ -33,9 +34,14 @@ int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_vm *con
  * for microseconds), with all events dealt with in between. Frees the picture. False
  * when a record could not be written: then another picture is to be taken once writing
  * works, which finds it again.
+ *
+ * A VM that was found takes from its process's allowance, as one that was seen to begin:
+ * beyond it nothing of the VM is written, for the loss has its events. NULL: there is no
+ * limit.
  */
 bool ncg_reconcile_finish(struct ncg_reconcile *reconcile, struct ncg_ledger *ledger,
-			  struct ncg_audit *audit, const struct ncg_devices *devices);
+			  struct ncg_audit *audit, const struct ncg_devices *devices,
+			  struct ncg_allowance *allowance);
 
 void ncg_reconcile_free(struct ncg_reconcile *reconcile); /* takes NULL */
 

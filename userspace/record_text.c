@@ -181,6 +181,30 @@ static void print_rotation(FILE *out, const json_t *record)
 		ncg_record_string(record, "previous"));
 }
 
+/* Each kind of what is counted, as its own record begins. */
+static void print_repeats(FILE *out, const json_t *record)
+{
+	const json_t *entry;
+	size_t i;
+
+	fprintf(out, "%lld events without a record of their own:", number(record, "count"));
+	json_array_foreach(json_object_get(record, "of"), i, entry) {
+		const char *guest = ncg_record_guest_name(entry);
+		const char *why = ncg_record_string(entry, "why");
+
+		fprintf(out, "%s %lld %s", i ? "," : "", number(entry, "count"),
+			ncg_record_string(entry, "type"));
+		if (*guest)
+			fprintf(out, " of %s", guest);
+		if (json_object_get(entry, "device")) {
+			fputc(' ', out);
+			print_place(out, entry);
+		}
+		fprintf(out, !strcmp(why, "repeat") ? " (repeats)" : " (beyond the allowance of a %s)",
+			why);
+	}
+}
+
 static void print_clock(FILE *out, const json_t *record)
 {
 	long long moved = number(record, "moved_by_ns");
@@ -217,6 +241,7 @@ static const struct {
 	{ "policy_refused", print_policy_refused, LOG_WARNING },
 	{ "daemon_start", print_daemon, LOG_NOTICE },
 	{ "daemon_stop", print_daemon, LOG_NOTICE },
+	{ "repeats", print_repeats, LOG_INFO },
 	{ "gap", print_gap, LOG_WARNING },
 	{ "clock_changed", print_clock, LOG_NOTICE },
 	{ "rotation", print_rotation, LOG_INFO },

@@ -157,6 +157,91 @@ static void test_no_later_name(void **state)
 	ncg_audit_file_close(file);
 }
 
+/* ------------------------------------------------------------------- retention */
+
+static void count_gone(void *arg, const char *name)
+{
+	assert_non_null(ncg_audit_file_stamp(name, "log"));
+	++*(int *)arg;
+}
+
+/*
+ * Six files of 100 bytes that are 60, 50, … 10 days old: what the limits leave of them.
+ * One is removed only after all that are older.
+ */
+static void test_which_are_kept(void **state)
+{
+	enum { DAY = 86400 };
+	static const struct {
+		struct ncg_audit_file_limits limits;
+		int left;
+	} cases[] = {
+		{ {}, 6 },
+		{ { .keep = 4 }, 4 },
+		{ { .keep = 9 }, 6 },
+		/* more than four, while they are younger than that */
+		{ { .keep = 4, .keep_age = 45 * DAY }, 4 },
+		{ { .keep = 2, .keep_age = 45 * DAY }, 4 },
+		{ { .keep = 2, .keep_age = 50 * DAY }, 4 },
+		{ { .keep = 2, .keep_age = 50 * DAY + 1 }, 5 },
+		{ { .keep = 2, .keep_age = 100 * DAY }, 6 },
+		/* but not more than so much */
+		{ { .keep = 2, .keep_age = 100 * DAY, .keep_size = 399 }, 3 },
+		{ { .keep = 2, .keep_age = 100 * DAY, .keep_size = 400 }, 4 },
+		{ { .keep_size = 250 }, 2 },
+		{ { .keep_size = 50 }, 0 },
+		/* and never for longer */
+		{ { .remove_age = 30 * DAY }, 2 },
+		{ { .keep = 5, .remove_age = 30 * DAY }, 2 },
+		{ { .keep = 1, .remove_age = 30 * DAY }, 1 },
+		{ { .keep = 2, .keep_age = 100 * DAY, .remove_age = 30 * DAY }, 2 },
+	};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct ncg_audit_file *file;
+		int gone = 0;
+		size_t count;
+		char **names;
+
+		tree_remove();
+		tree_make();
+		for (int i = 1; i <= 6; i++) {
+			const struct timespec written = { .tv_sec = 100 * DAY - (7 - i) * 10 * DAY };
+			char name[64], text[101] = "";
+
+			snprintf(name, sizeof(name), "log.2026010%dT000000.000000Z", i);
+			memset(text, '-', 100);
+			tree_file(name, text);
+			assert_int_equal(utimensat(AT_FDCWD, tree_path(name),
+						   (struct timespec[]){ written, written }, 0), 0);
+		}
+		file = open_log(&cases[c].limits);
+		assert_int_equal(ncg_audit_file_prune(file, 100 * DAY, count_gone, &gone), 0);
+		assert_int_equal(ncg_audit_file_list(tree_path("."), "log", &names, &count), 0);
+		if ((int)count != cases[c].left || gone != 6 - cases[c].left)
+			fail_msg("case %zu: %zu are left, %d gone", c, count, gone);
+		/* the youngest */
+		if (count)
+			assert_string_equal(names[count - 1], "log.20260106T000000.000000Z");
+		ncg_audit_file_free_names(names, count);
+		ncg_audit_file_close(file);
+	}
+}
+
+/* The clock was set back: files of a time to come are young, and none is removed for it. */
+static void test_files_of_a_time_to_come(void **state)
+{
+	struct ncg_audit_file *file = open_log(&(struct ncg_audit_file_limits){ .remove_age = 1 });
+	int gone = 0;
+
+	(void)state;
+	tree_file("log.20260101T000000.000000Z", "");
+	assert_int_equal(ncg_audit_file_prune(file, 1000, count_gone, &gone), 0);
+	assert_int_equal(gone, 0);
+	ncg_audit_file_close(file);
+}
+
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -165,6 +250,8 @@ int main(void)
 		test(test_no_time),
 		test(test_after_a_wrong_clock),
 		test(test_no_later_name),
+		test(test_which_are_kept),
+		test(test_files_of_a_time_to_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

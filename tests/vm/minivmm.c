@@ -29,7 +29,7 @@
  * enters a guest of its own, which is the one above, behind stage-2 tables that map all
  * it needs to itself; KVM makes shadows of those. Both need kvm-arm.mode=nested.
  *
- * With --remap there is no guest: {"result":"remapped","count":N} says how often
+ * With --remap or --vms there is no guest: {"result":"remapped","count":N} says how often
  * the BARs were mapped once more.
  *
  * With --hold the guest spins after that until SIGTERM or SIGINT; "holding"
@@ -87,9 +87,10 @@ struct options {
 	uint64_t accesses;
 	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
-	unsigned int vms;	/* besides the one that runs */
+	unsigned int idle_vms;	/* besides the one that runs */
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
+	uint64_t vms;		/* made and ended, without a guest */
 	bool hold;
 	bool time;
 	bool split;
@@ -419,6 +420,18 @@ static int vfio_remap(struct options *opt)
 	return EXIT_OK;
 }
 
+/* Makes VMs and ends them, one after the other, and runs no guest. */
+static int make_vms(const struct options *opt)
+{
+	int kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
+
+	for (uint64_t i = 0; i < opt->vms; i++)
+		close(must(ioctl(kvm, KVM_CREATE_VM, KVM_VM_TYPE_ARM_IPA_SIZE(opt->ipa_bits)),
+			   "KVM_CREATE_VM"));
+	printf("{\"result\":\"made\",\"count\":%" PRIu64 "}\n", opt->vms);
+	return EXIT_OK;
+}
+
 /* --- options ---------------------------------------------------------- */
 
 static const char usage[] =
@@ -437,12 +450,13 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
-"  --vms N             make N VMs besides, which run nothing (0)\n"
+"  --idle-vms N        make N VMs besides, which run nothing (0)\n"
 "  --el2               run the guest at EL2\n"
 "  --nested            run it within a guest\n"
 "  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
+"  --vms N             no guest: make N VMs and end them\n"
 "  --time              say what processor time the guest's run took, in the end:\n"
 "                      {\"run_ns\":N}\n"
 "  --split             once the guest holds, have KVM map its RAM in pages where\n"
@@ -483,7 +497,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
-	       REMAP, EXEC, IOMMUFD, BACKING, EL2, NESTED, VMS, IGNORED };
+	       REMAP, VMS, EXEC, IOMMUFD, BACKING, EL2, NESTED, IDLE_VMS, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -497,12 +511,13 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "time", no_argument, NULL, TIME },
 		{ "split", no_argument, NULL, SPLIT },
 		{ "remap", required_argument, NULL, REMAP },
+		{ "vms", required_argument, NULL, VMS },
 		{ "el2", no_argument, NULL, EL2 },
 		{ "nested", no_argument, NULL, NESTED },
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
-		{ "vms", required_argument, NULL, VMS },
+		{ "idle-vms", required_argument, NULL, IDLE_VMS },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
 		{ "touch-stride", required_argument, NULL, TOUCH_STRIDE },
@@ -590,6 +605,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case REMAP:
 			ret->remap = true;
 			ret->remap_count = number(optarg);
+			break;
+		case IDLE_VMS:
+			ret->idle_vms = number(optarg);
 			break;
 		case VMS:
 			ret->vms = number(optarg);
@@ -687,6 +705,8 @@ int main(int argc, char **argv)
 	must(sigaction(SIGINT, &action, NULL), "sigaction SIGINT");
 	if (opt.remap)
 		return vfio_remap(&opt);
+	if (opt.vms)
+		return make_vms(&opt);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
 	run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
@@ -695,7 +715,7 @@ int main(int argc, char **argv)
 			KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
 		  "KVM_CREATE_VM");
 
-	for (unsigned int i = 0; i < opt.vms; i++)
+	for (unsigned int i = 0; i < opt.idle_vms; i++)
 		must(ioctl(kvm, KVM_CREATE_VM, KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
 		     "KVM_CREATE_VM");
 

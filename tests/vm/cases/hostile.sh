@@ -26,7 +26,7 @@ parts=$(printf 'a,%.0s' $(seq 60000))
 # The last name counts, of what is read: 256 KiB. It has a newline, ESC, a byte that is no UTF-8, and no end.
 long=$(printf 'x%.0s' $(seq 100000))
 evil=$(printf 'evil\n\033[2J\377,,%s' "$long")
-guest many --vms 20 --device $ivshmem --bar 2 --store unaligned --name "$parts" --name "$evil" \
+guest many --idle-vms 20 --device $ivshmem --bar 2 --store unaligned --name "$parts" --name "$evil" \
 	$(printf -- "--uuid $parts %.0s" 1 2 3 4 5 6 7 8) --name unread > /dev/null
 many=$guest_pid
 id=$many-$(sed 's/.*) //' "/proc/$many/stat" | awk '{ print $20 }')

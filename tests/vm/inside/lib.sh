@@ -170,13 +170,14 @@ audit_has() { [ -n "$(audit "$1")" ]; }
 # The files of the trail, the oldest first, one a line.
 trail_files() { ls "$work"/audit.jsonl.* 2> /dev/null; echo "$work/audit.jsonl"; }
 
-# whole_trail: every event's number stands once in the trail: by itself, in a fold, or in
-# what a gap says; from 1 to the last that a program drew.
+# whole_trail: every event's number stands once in the trail: by itself, among repeats, or
+# in what a gap says; from 1 to the last that a program drew. For a daemon that has ended,
+# which tells what it had counted.
 whole_trail() {
 	local drawn
 	drawn=$(bpftool -j map dump pinned /sys/fs/bpf/ncgate/maps/sequences |
 		jq '.[] | .formatted | select(.key == 0) | .value')
-	cat $(trail_files) | jq -r 'if .folded then .folded.seqs[] elif .type == "gap" then
+	cat $(trail_files) | jq -r 'if .type == "repeats" then .seqs[] elif .type == "gap" then
 		select(.first_seq) | [.first_seq, .last_seq] elif .seq then [.seq, .seq] else empty
 		end | join(" ")' | sort -n | awk -v drawn="$drawn" '
 		$1 != last + 1 { print "after " last + 0 " comes " $1; bad = 1; exit }
