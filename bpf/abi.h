@@ -16,7 +16,7 @@
 #include <linux/types.h>
 #endif
 
-#define NCG_LAYOUT 4
+#define NCG_LAYOUT 5
 
 #define NCG_PATH_LEN 64 /* policy file names in events, NUL included */
 #define NCG_COMM_LEN 16 /* TASK_COMM_LEN */
@@ -380,6 +380,8 @@ enum ncg_sequence {
 	NCG_SEQUENCE_TRAIL,	 /* inode of the audit trail's file then */
 	NCG_SEQUENCE_TRAIL_SIZE, /* and its size, bytes */
 	NCG_SEQUENCE_VM_FOUND,   /* the last VM id that the daemon gave out */
+	/* No sequence: the clock's offset that the trail knows of (__s64); 0: none yet. */
+	NCG_SEQUENCE_CLOCK,
 	/*
 	 * No sequence, but kept with them: 1 + the mappings of BARs that were there
 	 * before the program that decides; 0: not counted yet.

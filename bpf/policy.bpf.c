@@ -163,8 +163,9 @@ static long ask_bar(__u64 bar, struct trap_ask *ask)
 /*
  * Without the hook: a denied BAR is not mapped, so that the VMM has to trap what the
  * guest does with it. Asked at every mmap on this host, so what is no file of a
- * vfio-pci device is let go first; of those only the BARs are looked at. Where the
- * region is not known it could be any, so it is refused when any BAR is denied.
+ * vfio-pci device is let go first; of those only the BARs are looked at, also those that
+ * only the driver exposes. Where the region is not known it could be any BAR that the
+ * device may have, so it is refused when one of them is denied.
  */
 SEC("lsm/mmap_file")
 int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned long prot,

@@ -11,9 +11,8 @@
 #include "audit_journal.h"
 #include "audit_kernel.h"
 #include "cleanup.h"
+#include "json.h"
 #include "log.h"
-
-#define NS 1000000000ULL
 
 /* Records that are not in the file. Times are CLOCK_BOOTTIME, of the records. */
 struct loss {
@@ -22,6 +21,14 @@ struct loss {
 	__u64 until;
 	__u64 first_seq; /* of the events among them; 0: there is none */
 	__u64 last_seq;
+};
+
+/* A record that waits until writing works again. */
+struct kept {
+	struct kept *next;
+	__u64 boot_ns;
+	json_t *fields;
+	char type[32];
 };
 
 struct ncg_audit {
@@ -33,6 +40,9 @@ struct ncg_audit {
 	__u64 errors;
 	__u64 sink_errors[NCG_AUDIT_SINK_NR];
 	struct loss loss;    /* since the last write that worked */
+	__s64 clock;	     /* offset of audit_clock.h that the trail knows of */
+	struct kept *kept;   /* the oldest first */
+	size_t kept_count;
 	bool sync_failing;   /* the last sync failed, and that was said */
 	bool rotate_failing; /* the same of putting the file aside */
 };
@@ -44,6 +54,7 @@ int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **r
 
 	if (!audit)
 		return -ENOMEM;
+	audit->clock = ncg_audit_clock_offset();
 	audit->path = strdup(options->path);
 	if (audit->path)
 		r = ncg_audit_file_open(options->path, &options->limits, &audit->file);
@@ -63,10 +74,22 @@ int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **r
 	return 0;
 }
 
+static void drop_kept(struct ncg_audit *audit)
+{
+	struct kept *kept = audit->kept;
+
+	audit->kept = kept->next;
+	audit->kept_count--;
+	json_decref(kept->fields);
+	free(kept);
+}
+
 void ncg_audit_close(struct ncg_audit *audit)
 {
 	if (!audit)
 		return;
+	while (audit->kept)
+		drop_kept(audit);
 	ncg_audit_file_close(audit->file);
 	ncg_audit_kernel_close(audit->kernel);
 	free(audit->path);
@@ -78,44 +101,6 @@ int ncg_audit_reopen(struct ncg_audit *audit)
 	int r = ncg_audit_file_reopen(audit->file);
 
 	return r ? ncg_log_error(r, "the audit log %s cannot be opened again", audit->path) : 0;
-}
-
-/* ------------------------------------------------------------------------- time */
-
-__u64 ncg_audit_boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * NS + t.tv_nsec;
-}
-
-void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN])
-{
-	struct timespec wall;
-	struct tm tm;
-	__u64 ns;
-	time_t seconds;
-	size_t n;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	ns = wall.tv_sec * NS + wall.tv_nsec - (ncg_audit_boot_ns() - boot_ns);
-	seconds = ns / NS;
-	gmtime_r(&seconds, &tm);
-	n = strftime(ret_text, NCG_AUDIT_TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(ret_text + n, NCG_AUDIT_TIME_LEN - n, ".%06lluZ", ns % NS / 1000);
-}
-
-void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns)
-{
-	char since[NCG_AUDIT_TIME_LEN], until[NCG_AUDIT_TIME_LEN];
-
-	ncg_audit_format_time(since_ns, since);
-	ncg_audit_format_time(until_ns, until);
-	json_object_set_new(fields, "since", json_string(since));
-	json_object_set_new(fields, "since_boot_ns", json_integer(since_ns));
-	json_object_set_new(fields, "until", json_string(until));
-	json_object_set_new(fields, "until_boot_ns", json_integer(until_ns));
 }
 
 /* ---------------------------------------------------------------------- writing */
@@ -166,18 +151,85 @@ static void tell_others(struct ncg_audit *audit, const json_t *record, const cha
 			  ncg_audit_kernel_send(audit->kernel, record));
 }
 
-static void name_removed(void *arg, const char *name)
+/* What is to become of a record. */
+enum way {
+	WAY_ALL,
+	WAY_FILE_FIRST, /* the others hear of it when it is in the file: it is tried again */
+	WAY_OTHERS,	/* the file cannot take it: then they are all that hears of it */
+	WAY_FILE,	/* they have heard of it */
+};
+
+static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields,
+			enum way way);
+
+/*
+ * Says that the wall clock was set, before anything has a time of the new one. Returns 0
+ * or -errno: it is tried again before the next record.
+ */
+static int tell_clock(struct ncg_audit *audit)
 {
-	json_array_append_new(arg, json_string(name));
+	__s64 offset = ncg_audit_clock_offset(), now = ncg_audit_boot_ns();
+	char before[NCG_AUDIT_TIME_LEN];
+	json_t *fields;
+	int r;
+
+	if (!ncg_audit_clock_was_set(audit->clock, offset))
+		return 0;
+	ncg_audit_format_wall(audit->clock + now, before);
+	fields = json_pack("{s:s, s:I}", "before", before, "moved_by_ns",
+			   (json_int_t)(offset - audit->clock));
+	r = write_record(audit, "clock_changed", now, fields, WAY_FILE_FIRST);
+	json_decref(fields);
+	if (r)
+		return r;
+	audit->records++;
+	audit->clock = offset;
+	ncg_warning("the clock of this host was set: it showed %s just before", before);
+	return 0;
 }
 
-/* Puts the file aside and says so first in the new one. */
+/* Counts a record that is not in the file. To be called before it is lost or kept. */
+static void note_error(struct ncg_audit *audit, int error)
+{
+	audit->errors++;
+	if (!ncg_audit_failing(audit))
+		ncg_log_error(error, "the audit log %s cannot be written; records are lost and "
+				     "counted until it can", audit->path);
+}
+
+/* Appends to what is kept. fields become the list's when this returns true. */
+static bool keep(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields,
+		 int error)
+{
+	struct kept **last = &audit->kept, *kept;
+
+	if (!fields || audit->kept_count == NCG_AUDIT_KEPT_MAX)
+		return false;
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return false;
+	*kept = (struct kept){ .boot_ns = boot_ns, .fields = fields };
+	snprintf(kept->type, sizeof(kept->type), "%s", type);
+	note_error(audit, error);
+	while (*last)
+		last = &(*last)->next;
+	*last = kept;
+	audit->kept_count++;
+	return true;
+}
+
+static void name_removed(void *arg, const char *name)
+{
+	json_array_append_new(arg, ncg_json_string(name));
+}
+
+/* Puts the file aside and says so first in the new one, which is empty and so not due. */
 static void rotate(struct ncg_audit *audit)
 {
-	json_t *removed = json_array(), *fields, *record;
-	ncg_autofree char *previous = NULL, *line = NULL;
+	const __u64 now = ncg_audit_boot_ns();
+	json_t *removed = json_array(), *fields;
+	ncg_autofree char *previous = NULL;
 	int r = ncg_audit_file_rotate(audit->file, &previous);
-	size_t size;
 
 	if (r) {
 		if (!audit->rotate_failing)
@@ -191,31 +243,20 @@ static void rotate(struct ncg_audit *audit)
 	r = ncg_audit_file_prune(audit->file, name_removed, removed);
 	if (r)
 		ncg_log_error(r, "old audit logs beside %s cannot be removed", audit->path);
-	fields = json_pack("{s:s?, s:o}", "previous", previous, "removed", removed);
-	record = fields ? make_record("rotation", ncg_audit_boot_ns(), fields) : NULL;
-	line = record ? make_line(record, &size) : NULL;
-	if (line && !ncg_audit_file_append(audit->file, line, size)) {
+	fields = json_pack("{s:o?, s:o}", "previous",
+			   previous ? ncg_json_string(previous) : NULL, "removed", removed);
+	r = write_record(audit, "rotation", now, fields, WAY_ALL);
+	if (!r)
 		audit->records++;
-		tell_others(audit, record, line, size);
-	} else {
-		audit->errors++;
-	}
-	json_decref(record);
-	json_decref(fields);
+	if (!r || !keep(audit, "rotation", now, fields, r))
+		json_decref(fields);
 }
-
-/* What is to become of a record. */
-enum way {
-	WAY_ALL,
-	WAY_FILE_FIRST, /* the others hear of it when it is in the file: it is tried again */
-	WAY_OTHERS,	/* the file cannot take it: then they are all that hears of it */
-};
 
 /* Returns 0 when the record is in the file, else -errno. */
 static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields,
 			enum way way)
 {
-	json_t *record = make_record(type, boot_ns, fields);
+	json_t *record = fields ? make_record(type, boot_ns, fields) : NULL;
 	ncg_autofree char *line = NULL;
 	size_t size;
 	int r = -ENOMEM;
@@ -227,7 +268,7 @@ static int write_record(struct ncg_audit *audit, const char *type, __u64 boot_ns
 			rotate(audit);
 		r = ncg_audit_file_append(audit->file, line, size);
 	}
-	if (line && (!r || way != WAY_FILE_FIRST))
+	if (line && way != WAY_FILE && (!r || way != WAY_FILE_FIRST))
 		tell_others(audit, record, line, size);
 	json_decref(record);
 	return r;
@@ -253,9 +294,32 @@ static int write_loss(struct ncg_audit *audit)
 	if (r)
 		return r;
 	audit->records++;
-	ncg_info("the audit log %s is written again; %llu records are missing in it", audit->path,
-		 loss->count);
 	audit->loss = (struct loss){};
+	return 0;
+}
+
+/* Writes what could not be written before: first how much is lost, then what was kept. */
+static int catch_up(struct ncg_audit *audit)
+{
+	__u64 lost = audit->loss.count;
+	size_t kept = audit->kept_count;
+	int r;
+
+	if (!ncg_audit_failing(audit))
+		return 0;
+	r = lost ? write_loss(audit) : 0;
+	while (!r && audit->kept) {
+		r = write_record(audit, audit->kept->type, audit->kept->boot_ns,
+				 audit->kept->fields, WAY_FILE);
+		if (!r) {
+			audit->records++;
+			drop_kept(audit);
+		}
+	}
+	if (r)
+		return r;
+	ncg_info("the audit log %s is written again; %llu records are missing in it, %zu were "
+		 "kept until now", audit->path, lost, kept);
 	return 0;
 }
 
@@ -264,12 +328,9 @@ static void note_loss(struct ncg_audit *audit, __u64 boot_ns, const json_t *fiel
 	struct loss *loss = &audit->loss;
 	__u64 seq = json_integer_value(json_object_get(fields, "seq"));
 
-	audit->errors++;
-	if (!loss->count++) {
+	note_error(audit, error);
+	if (!loss->count++)
 		loss->since = loss->until = boot_ns;
-		ncg_log_error(error, "the audit log %s cannot be written; records are lost and "
-				     "counted until it can", audit->path);
-	}
 	if (boot_ns < loss->since)
 		loss->since = boot_ns;
 	if (boot_ns > loss->until)
@@ -280,25 +341,46 @@ static void note_loss(struct ncg_audit *audit, __u64 boot_ns, const json_t *fiel
 		loss->last_seq = seq;
 }
 
-bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
+/* Returns 0 when the record is in the file, after all that is missing before it. */
+static int write_next(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
 {
-	int r = fields ? 0 : -ENOMEM;
+	int r = fields ? tell_clock(audit) : -ENOMEM;
 
-	if (!boot_ns)
-		boot_ns = ncg_audit_boot_ns();
-	/* First what is missing before it. */
-	if (!r && audit->loss.count)
-		r = write_loss(audit);
+	if (!r)
+		r = catch_up(audit);
 	if (!r)
 		r = write_record(audit, type, boot_ns, fields, WAY_ALL);
 	else if (fields)
 		write_record(audit, type, boot_ns, fields, WAY_OTHERS);
+	if (!r)
+		audit->records++;
+	return r;
+}
+
+bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields)
+{
+	int r;
+
+	if (!boot_ns)
+		boot_ns = ncg_audit_boot_ns();
+	r = write_next(audit, type, boot_ns, fields);
 	if (r)
 		note_loss(audit, boot_ns, fields, r);
-	else
-		audit->records++;
 	json_decref(fields);
 	return r == 0;
+}
+
+bool ncg_audit_write_kept(struct ncg_audit *audit, const char *type, json_t *fields)
+{
+	__u64 boot_ns = ncg_audit_boot_ns();
+	int r = write_next(audit, type, boot_ns, fields);
+
+	if (r && keep(audit, type, boot_ns, fields, r))
+		return false;
+	if (r)
+		note_loss(audit, boot_ns, fields, r);
+	json_decref(fields);
+	return !r;
 }
 
 bool ncg_audit_sync(struct ncg_audit *audit)
@@ -317,8 +399,8 @@ bool ncg_audit_sync(struct ncg_audit *audit)
 
 void ncg_audit_tick(struct ncg_audit *audit)
 {
-	if (audit->loss.count)
-		write_loss(audit);
+	tell_clock(audit);
+	catch_up(audit);
 	if (ncg_audit_file_due(audit->file, 0, time(NULL)))
 		rotate(audit);
 	ncg_audit_sync(audit);
@@ -425,7 +507,7 @@ int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place 
 
 bool ncg_audit_failing(const struct ncg_audit *audit)
 {
-	return audit->loss.count != 0;
+	return audit->loss.count || audit->kept;
 }
 
 const char *ncg_audit_sink_name(enum ncg_audit_sink sink)
@@ -438,6 +520,16 @@ const char *ncg_audit_sink_name(enum ncg_audit_sink sink)
 	_Static_assert(sizeof(names) / sizeof(names[0]) == NCG_AUDIT_SINK_NR,
 		       "a name for every sink");
 	return names[sink];
+}
+
+__s64 ncg_audit_clock(const struct ncg_audit *audit)
+{
+	return audit->clock;
+}
+
+void ncg_audit_set_clock(struct ncg_audit *audit, __s64 offset)
+{
+	audit->clock = offset;
 }
 
 __u64 ncg_audit_records(const struct ncg_audit *audit)

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "abi.h"
+#include "audit_clock.h"
 #include "audit_file.h"
 
 struct ncg_audit;
@@ -28,9 +29,9 @@ struct ncg_audit_options {
 };
 
 /*
- * Opens (makes) the file for appending. Where there is no journal, or the kernel takes
- * no audit records, that is logged once and the file is all there is. Returns 0 or
- * -errno of the file, not logged.
+ * Opens (makes) the file for appending; while that cannot be done records are lost and
+ * counted as on a full disk. Where there is no journal, or the kernel takes no audit
+ * records, that is logged once and the file is all there is. Returns 0 or -ENOMEM.
  */
 int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **ret_audit);
 void ncg_audit_close(struct ncg_audit *audit); /* takes NULL */
@@ -45,6 +46,16 @@ int ncg_audit_reopen(struct ncg_audit *audit);
  * record is in the file; ncg_audit_sync() makes it durable.
  */
 bool ncg_audit_write(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_t *fields);
+
+/*
+ * The same for what is said once and is no event: that a policy is in force, what a look
+ * has found. When it cannot be written it is kept, and written as soon as writing works
+ * again, with the time of this call: the last NCG_AUDIT_KEPT_MAX of them; what is beyond
+ * that is missing like any other record. Kept in memory, so a daemon that is killed
+ * meanwhile loses them; the next one looks anew.
+ */
+#define NCG_AUDIT_KEPT_MAX 256
+bool ncg_audit_write_kept(struct ncg_audit *audit, const char *type, json_t *fields);
 
 /*
  * Everything that was written is on disk when this returns true: one fdatasync(2) for
@@ -68,12 +79,15 @@ int ncg_audit_since(const struct ncg_audit *audit, const struct ncg_audit_place 
 		    void (*found)(void *arg, const json_t *record), void *arg);
 
 /*
- * To be called now and then (a second): puts an old file aside, and tries whether
- * writing works again.
+ * To be called now and then (a second): puts an old file aside, tries whether writing
+ * works again, and says when the wall clock was set.
  */
 void ncg_audit_tick(struct ncg_audit *audit);
 
-/* Records are being lost: the last write failed, and that is not yet in the trail. */
+/*
+ * Records are being lost or kept: a write failed, and what has to be said about it is not
+ * yet in the trail.
+ */
 bool ncg_audit_failing(const struct ncg_audit *audit);
 
 enum ncg_audit_sink {
@@ -88,18 +102,13 @@ __u64 ncg_audit_records(const struct ncg_audit *audit);
 __u64 ncg_audit_errors(const struct ncg_audit *audit);
 __u64 ncg_audit_sink_errors(const struct ncg_audit *audit, enum ncg_audit_sink sink);
 
-/* Time of CLOCK_BOOTTIME, in nanoseconds. */
-__u64 ncg_audit_boot_ns(void);
-
-#define NCG_AUDIT_TIME_LEN 32 /* "2026-01-31T23:59:59.000001Z", NUL included */
-
-/* The wall-clock time of a moment of CLOCK_BOOTTIME, as the clock is set now. */
-void ncg_audit_format_time(__u64 boot_ns, char ret_text[NCG_AUDIT_TIME_LEN]);
-
 /*
- * Two moments of CLOCK_BOOTTIME as members since, since_boot_ns, until and
- * until_boot_ns of fields.
+ * How far the wall clock is from CLOCK_BOOTTIME, as the trail knows it: an offset of
+ * audit_clock.h. When it is another by the time something is to be written, a record
+ * `clock_changed` comes first. It begins as it is when the trail is opened; a daemon that
+ * knows what the one before it knew says so, so that a change between the two is told.
  */
-void ncg_audit_add_window(json_t *fields, __u64 since_ns, __u64 until_ns);
+__s64 ncg_audit_clock(const struct ncg_audit *audit);
+void ncg_audit_set_clock(struct ncg_audit *audit, __s64 offset);
 
 #endif

@@ -17,12 +17,15 @@
 
 #include "cleanup.h"
 
+/* Names that are tried for a file that is put aside, when others have them. */
+#define MOVE_TRIES 100
+
 struct ncg_audit_file {
 	char *path;
 	char *folder;
 	char *base; /* the last part of path */
 	struct ncg_audit_file_limits limits;
-	int fd;
+	int fd; /* -1: it could not be opened yet */
 	bool regular;
 	uint64_t inode;
 	bool torn;   /* the last line has no end: the next begins with one */
@@ -116,12 +119,12 @@ int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *li
 	r = ncg_audit_file_split(path, &file->folder, &file->base);
 	if (!file->path)
 		r = -ENOMEM;
-	if (!r)
-		r = open_path(file);
 	if (r) {
 		ncg_audit_file_close(file);
 		return r;
 	}
+	/* What cannot be opened now is tried again with each line. */
+	open_path(file);
 	*ret_file = file;
 	return 0;
 }
@@ -161,6 +164,10 @@ static void take_back(struct ncg_audit_file *file, size_t done)
 
 int ncg_audit_file_append(struct ncg_audit_file *file, const char *line, size_t size)
 {
+	int r = file->fd < 0 ? open_path(file) : 0;
+
+	if (r)
+		return r;
 	if (file->torn) {
 		if (write(file->fd, "\n", 1) != 1)
 			return -errno;
@@ -226,19 +233,51 @@ bool ncg_audit_file_due(const struct ncg_audit_file *file, size_t more, time_t n
 	return limits->max_age && file->began && now - file->began >= (time_t)limits->max_age;
 }
 
-const char *ncg_audit_file_stamp(const char *name, const char *base)
+static void format_stamp(struct timespec t, char ret_stamp[NCG_AUDIT_FILE_STAMP_LEN])
+{
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&t.tv_sec, &tm);
+	n = strftime(ret_stamp, NCG_AUDIT_FILE_STAMP_LEN, "%Y%m%dT%H%M%S", &tm);
+	snprintf(ret_stamp + n, NCG_AUDIT_FILE_STAMP_LEN - n, ".%06uZ",
+		 (unsigned int)(t.tv_nsec / 1000) % 1000000);
+}
+
+/* The time that a stamp names; false where it has another form or there is no such time. */
+static bool parse_stamp(const char *stamp, struct timespec *ret_time)
 {
 	static const char form[] = "00000000T000000.000000Z";
-	size_t length = strlen(base);
-	const char *stamp = name + length + 1;
+	char again[NCG_AUDIT_FILE_STAMP_LEN] = "";
+	struct tm tm = {};
+	struct timespec t;
 
 	_Static_assert(sizeof(form) == NCG_AUDIT_FILE_STAMP_LEN, "the form is a stamp");
-	if (strncmp(name, base, length) || name[length] != '.' || strlen(stamp) != strlen(form))
-		return NULL;
+	if (strlen(stamp) != strlen(form))
+		return false;
 	for (size_t i = 0; form[i]; i++)
 		if (form[i] == '0' ? !isdigit((unsigned char)stamp[i]) : stamp[i] != form[i])
-			return NULL;
-	return stamp;
+			return false;
+	/* strptime(3) takes a 30th of February: what it read is to be the same written again. */
+	if (!strptime(stamp, "%Y%m%dT%H%M%S", &tm))
+		return false;
+	t = (struct timespec){ timegm(&tm), strtol(strchr(stamp, '.') + 1, NULL, 10) * 1000 };
+	format_stamp(t, again);
+	if (strcmp(stamp, again))
+		return false;
+	*ret_time = t;
+	return true;
+}
+
+const char *ncg_audit_file_stamp(const char *name, const char *base)
+{
+	size_t length = strlen(base);
+	struct timespec t;
+
+	if (strncmp(name, base, length) || name[length] != '.' ||
+	    !parse_stamp(name + length + 1, &t))
+		return NULL;
+	return name + length + 1;
 }
 
 static int by_name(const void *a, const void *b)
@@ -286,31 +325,24 @@ int ncg_audit_file_list(const char *folder, const char *base, char ***ret_names,
 	return 0;
 }
 
-static void format_stamp(struct timespec t, char ret_stamp[NCG_AUDIT_FILE_STAMP_LEN])
+/* The stamp that follows another by a microsecond. 0, or -EOVERFLOW after the last of all. */
+static int next_stamp(char stamp[NCG_AUDIT_FILE_STAMP_LEN])
 {
-	struct tm tm;
-	size_t n;
+	char next[NCG_AUDIT_FILE_STAMP_LEN] = "";
+	struct timespec t;
 
-	gmtime_r(&t.tv_sec, &tm);
-	n = strftime(ret_stamp, NCG_AUDIT_FILE_STAMP_LEN, "%Y%m%dT%H%M%S", &tm);
-	snprintf(ret_stamp + n, NCG_AUDIT_FILE_STAMP_LEN - n, ".%06uZ",
-		 (unsigned int)(t.tv_nsec / 1000) % 1000000);
-}
-
-/* The stamp that follows another by a microsecond. */
-static void format_next(const char *stamp, char ret_stamp[NCG_AUDIT_FILE_STAMP_LEN])
-{
-	struct timespec t = {};
-	struct tm tm = {};
-	const char *rest = strptime(stamp, "%Y%m%dT%H%M%S", &tm);
-
-	t.tv_sec = timegm(&tm);
-	t.tv_nsec = (rest ? strtol(rest + 1, NULL, 10) + 1 : 0) * 1000;
+	if (!parse_stamp(stamp, &t))
+		return -EOVERFLOW;
+	t.tv_nsec += 1000;
 	if (t.tv_nsec >= 1000000000) {
 		t.tv_sec++;
 		t.tv_nsec = 0;
 	}
-	format_stamp(t, ret_stamp);
+	format_stamp(t, next);
+	if (!parse_stamp(next, &t))
+		return -EOVERFLOW;
+	strcpy(stamp, next);
+	return 0;
 }
 
 /* A stamp of now that is later than those of all rotated files. */
@@ -329,17 +361,58 @@ static int choose_stamp(const struct ncg_audit_file *file,
 	if (count) {
 		const char *last = ncg_audit_file_stamp(names[count - 1], file->base);
 
-		if (strcmp(last, ret_stamp) >= 0)
-			format_next(last, ret_stamp);
+		if (strcmp(last, ret_stamp) >= 0) {
+			strcpy(ret_stamp, last);
+			r = next_stamp(ret_stamp);
+		}
 	}
 	ncg_audit_file_free_names(names, count);
-	return 0;
+	return r;
+}
+
+/*
+ * Renames a file, never onto another: -EEXIST where the name is taken. Where the file
+ * system knows no such renaming (NFS), by a second name and then without the first.
+ */
+static int move_to(const char *from, const char *to)
+{
+	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	return link(from, to) || unlink(from) ? -errno : 0;
+}
+
+/* Puts the file at the path aside. Returns 0 and its new name, or -errno. */
+static int move_aside(const struct ncg_audit_file *file, char **ret_name)
+{
+	char stamp[NCG_AUDIT_FILE_STAMP_LEN];
+	int r = choose_stamp(file, stamp);
+
+	/* Another program may make files of such names too, but not for ever. */
+	for (unsigned int tries = 0; !r; tries++) {
+		ncg_autofree char *target = NULL, *name = NULL;
+
+		if (asprintf(&name, "%s.%s", file->base, stamp) < 0)
+			name = NULL;
+		if (asprintf(&target, "%s.%s", file->path, stamp) < 0)
+			target = NULL;
+		if (!name || !target)
+			return -ENOMEM;
+		r = move_to(file->path, target);
+		if (!r) {
+			*ret_name = ncg_take_ptr(name);
+			return 0;
+		}
+		if (r == -EEXIST && tries < MOVE_TRIES)
+			r = next_stamp(stamp);
+	}
+	return r;
 }
 
 int ncg_audit_file_rotate(struct ncg_audit_file *file, char **ret_previous)
 {
-	ncg_autofree char *target = NULL, *previous = NULL;
-	char stamp[NCG_AUDIT_FILE_STAMP_LEN];
+	ncg_autofree char *previous = NULL;
 	struct stat open_file, at_path;
 	int r = ncg_audit_file_sync(file);
 
@@ -349,23 +422,11 @@ int ncg_audit_file_rotate(struct ncg_audit_file *file, char **ret_previous)
 		return -errno;
 	/* What is at the path by now may be another's new file: not ours to rename. */
 	if (!stat(file->path, &at_path) && at_path.st_dev == open_file.st_dev &&
-	    at_path.st_ino == open_file.st_ino) {
-		r = choose_stamp(file, stamp);
-		if (r)
-			return r;
-		if (asprintf(&previous, "%s.%s", file->base, stamp) < 0) {
-			previous = NULL;
-			return -ENOMEM;
-		}
-		if (asprintf(&target, "%s.%s", file->path, stamp) < 0) {
-			target = NULL;
-			return -ENOMEM;
-		}
-		if (rename(file->path, target))
-			return -errno;
-	}
+	    at_path.st_ino == open_file.st_ino)
+		r = move_aside(file, &previous);
 	/* Where this fails, the renamed file is written on, and the next try ends here. */
-	r = open_path(file);
+	if (!r)
+		r = open_path(file);
 	if (r)
 		return r;
 	*ret_previous = ncg_take_ptr(previous);

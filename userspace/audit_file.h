@@ -9,7 +9,8 @@
  *
  * Rotated files stand beside it as PATH.YYYYMMDDTHHMMSS.uuuuuuZ, the moment at which
  * they were put aside; later ones have later names, whatever the clock does. They are
- * renamed once and never written again. A program that renames the file itself
+ * renamed once, never onto another file, and never written again. A name whose stamp is
+ * not a time that there is (a 13th month) is another's, and left alone. A program that renames the file itself
  * (logrotate) has to have it opened again.
  */
 #ifndef NCGATE_AUDIT_FILE_H
@@ -29,8 +30,8 @@ struct ncg_audit_file_limits {
 };
 
 /*
- * Opens (makes, mode 0640) the file for appending. Returns 0 or -errno, not logged;
- * *ret_file is the caller's.
+ * Opens (makes, mode 0640) the file for appending; one that cannot be opened is tried
+ * again with each line. Returns 0 or -ENOMEM; *ret_file is the caller's.
  */
 int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *limits,
 			struct ncg_audit_file **ret_file);

@@ -17,9 +17,11 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "history.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 #include "record_text.h"
+#include "text.h"
 #include "trail.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -35,6 +37,7 @@ struct query {
 	char since[TIME_LEN]; /* "": from the beginning */
 	char until[TIME_LEN]; /* "": to the end */
 	struct ncg_history *history; /* NULL: records are printed */
+	struct ncg_trail_clock *clock;
 };
 
 /* ------------------------------------------------------------------------- times */
@@ -157,33 +160,54 @@ static bool is_about(const struct ncg_cli *cli, const json_t *record)
 
 /* ----------------------------------------------------------------------- records */
 
+static bool is_between(const struct query *query, const char *when)
+{
+	return strcmp(when, query->since) >= 0 &&
+	       (!*query->until || strcmp(when, query->until) <= 0);
+}
+
+/* By the time that the host's clock showed, or by the clock as it was set later. */
+static bool was_asked_for(const struct query *query, const char *when)
+{
+	char corrected[NCG_AUDIT_TIME_LEN];
+
+	ncg_trail_clock_correct(query->clock, when, corrected);
+	return is_between(query, when) || is_between(query, corrected);
+}
+
 static const char *print_record(const struct query *query, const json_t *record)
 {
 	const struct ncg_cli *cli = query->cli;
 	const char *when = ncg_cli_text(record, "time");
+	char shown[NCG_TEXT_NAME_LEN];
 	ncg_autofree char *text = NULL;
 
-	if (strcmp(when, query->since) < 0 || (*query->until && strcmp(when, query->until) > 0) ||
+	if (!was_asked_for(query, when) ||
 	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !is_about(cli, record))
 		return NULL;
-	if (cli->json) {
-		text = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
-		if (text)
-			puts(text);
-		return text ? NULL : "no memory for it";
-	}
+	if (cli->json)
+		return ncg_cli_print_json_line(record) ? "no memory for it" : NULL;
 	text = ncg_record_text(record);
 	if (!text)
 		return "no memory for it";
-	ncg_cli_hide_controls(text);
-	printf("%s  %s\n", when, text);
+	ncg_text_name(when, strlen(when), shown);
+	printf("%s  %s\n", shown, text);
 	return NULL;
+}
+
+/* When the clock was set: to be known before the records are looked at by their times. */
+static const char *learn_clock(void *arg, const json_t *record)
+{
+	struct query *query = arg;
+
+	return ncg_trail_clock_learn(query->clock, record) ? "no memory for it" : NULL;
 }
 
 static const char *take_record(void *arg, const json_t *record)
 {
 	struct query *query = arg;
 
+	ncg_trail_clock_follow(query->clock, record);
 	if (!query->history)
 		return print_record(query, record);
 	ncg_history_take(query->history, record);
@@ -298,22 +322,13 @@ static int follow(const struct query *query, FILE *file)
 
 /* -------------------------------------------------------------------------- had */
 
-static bool was_then(const struct query *query, const json_t *entry)
-{
-	const char *until = ncg_cli_text(entry, "until");
-
-	if (*query->until && strcmp(ncg_cli_text(entry, "from"), query->until) > 0)
-		return false;
-	return !*until || strcmp(until, query->since) >= 0;
-}
-
 static json_t *choose_entries(const struct query *query)
 {
 	json_t *chosen = json_array(), *entry;
 	size_t i;
 
 	json_array_foreach(ncg_history_entries(query->history), i, entry)
-		if (was_then(query, entry) && is_about(query->cli, entry))
+		if (ncg_history_was(entry, query->since, query->until) && is_about(query->cli, entry))
 			json_array_append(chosen, entry);
 	return chosen;
 }
@@ -338,9 +353,11 @@ static int print_entries(const struct ncg_cli *cli, const json_t *entries)
 		const char *verdict = ncg_cli_text(decision, "verdict");
 
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(entry, "from"));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s%s", ncg_cli_text(entry, "until"),
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s%s%s", ncg_cli_text(entry, "until"),
 				  ncg_cli_is(entry, "ended", "host") ? ", then the host began anew" :
-								       "");
+								       "",
+				  json_object_get(entry, "shown") ? ", its clock was set meanwhile" :
+								    "");
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "id"));
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(guest, "name"));
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(device, "slot"));
@@ -364,7 +381,7 @@ static int print_history(const struct query *query, const struct ncg_trail *trai
 
 	if (cli->json) {
 		document = json_pack("{s:o, s:s, s:s, s:s, s:o, s:o}", "audit",
-				     ncg_cli_json_text(cli->audit), "memory_type", cli->had,
+				     ncg_json_string(cli->audit), "memory_type", cli->had,
 				     "since", query->since, "until", query->until, "had", entries,
 				     "trail", ncg_trail_json(trail));
 		r = document ? ncg_cli_print_json(document) : -ENOMEM;
@@ -391,11 +408,23 @@ static bool is_memory_type(const char *name)
 	return false;
 }
 
+/* Reads the trail, twice where times matter. Returns 0 or -errno. */
+static int read_trail(struct query *query, struct ncg_trail *ret_trail, FILE **ret_last)
+{
+	static const struct ncg_trail_wanted clocks[] = {
+		{ "daemon_start", learn_clock }, { "clock_changed", learn_clock }, { NULL, NULL },
+	};
+	static const struct ncg_trail_wanted all[] = { { "*", take_record }, { NULL, NULL } };
+	const char *path = query->cli->audit;
+	int r = 0;
+
+	if (query->history || *query->since || *query->until)
+		r = ncg_trail_read(path, clocks, query, ret_trail);
+	return r ? r : ncg_trail_read_to(path, all, query, ret_trail, ret_last);
+}
+
 enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
 {
-	static const struct ncg_trail_wanted wanted[] = {
-		{ "*", take_record }, { NULL, NULL },
-	};
 	struct query query = { .cli = cli };
 	struct ncg_trail trail;
 	FILE *last = NULL;
@@ -409,14 +438,17 @@ enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
 		ncg_log_error(0, "--had goes neither with --follow nor with --type");
 		return NCG_EXIT_BAD_INPUT;
 	}
-	if (cli->had) {
-		query.history = ncg_history_new(cli->had);
-		if (!query.history)
-			return ncg_cli_fail(-ENOMEM);
+	query.clock = ncg_trail_clock_new();
+	if (cli->had && query.clock)
+		query.history = ncg_history_new(cli->had, query.clock);
+	if (!query.clock || (cli->had && !query.history)) {
+		ncg_trail_clock_free(query.clock);
+		return ncg_cli_fail(-ENOMEM);
 	}
-	r = ncg_trail_read_to(cli->audit, wanted, &query, &trail, cli->follow ? &last : NULL);
+	r = read_trail(&query, &trail, cli->follow ? &last : NULL);
 	if (r) {
 		ncg_history_free(query.history);
+		ncg_trail_clock_free(query.clock);
 		ncg_log_error(r, "the audit trail %s cannot be read", cli->audit);
 		return NCG_EXIT_BAD_INPUT;
 	}
@@ -426,5 +458,6 @@ enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
 	else if (cli->follow)
 		r = follow(&query, last);
 	ncg_history_free(query.history);
+	ncg_trail_clock_free(query.clock);
 	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
 }

@@ -37,6 +37,7 @@ struct ncg_events {
 	size_t batch; /* events since records were made durable */
 	bool emptied; /* the last drain left nothing */
 	__u64 due;    /* numbers up to this had been drawn at the last settle */
+	__s64 clock;  /* offset that is noted; see audit_clock.h */
 	struct ncg_audit *audit;
 	struct ncg_inventory *inventory;
 	struct ncg_ledger *ledger;
@@ -116,13 +117,13 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
-	json_object_set_new(f, "offset", json_integer(e->offset));
-	json_object_set_new(f, "length", json_integer(e->length));
+	json_object_set_new(f, "offset", ncg_json_unsigned(e->offset));
+	json_object_set_new(f, "length", ncg_json_unsigned(e->length));
 	ncg_json_put_decision(f, d);
 	json_object_set_new(f, "mode", json_string(ncg_names_mode(d->mode)));
 	json_object_set_new(f, "grade", json_string(ncg_names_grade(d->grade)));
-	json_object_set_new(f, "policy", json_pack("{s:I, s:o}", "generation",
-						   (json_int_t)d->generation, "sha256",
+	json_object_set_new(f, "policy", json_pack("{s:o, s:o}", "generation",
+						   ncg_json_unsigned(d->generation), "sha256",
 						   ncg_json_sha256(d->sha256)));
 	return f;
 }
@@ -133,8 +134,8 @@ static json_t *bar_mmap_fields(struct ncg_events *events, const struct ncg_event
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
-	json_object_set_new(f, "offset", json_integer(e->offset));
-	json_object_set_new(f, "length", json_integer(e->length));
+	json_object_set_new(f, "offset", ncg_json_unsigned(e->offset));
+	json_object_set_new(f, "length", ncg_json_unsigned(e->length));
 	json_object_set_new(f, "granted", json_boolean(e->granted));
 	json_object_set_new(f, "result", json_integer(e->result));
 	return f;
@@ -147,13 +148,13 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", vm_guest_json(events, e->vm, &e->task));
-	json_object_set_new(f, "vm", json_integer(e->vm));
+	json_object_set_new(f, "vm", ncg_json_unsigned(e->vm));
 	json_object_set_new(f, "memory_type", json_string(ncg_names_memtype(e->memtype)));
 	if (e->before < NCG_MT_NR)
 		json_object_set_new(f, "before", json_string(ncg_names_memtype(e->before)));
 	json_object_set_new(f, "ipa", ncg_json_hex(1, e->ipa));
 	json_object_set_new(f, "phys", ncg_json_hex(1, e->phys));
-	json_object_set_new(f, "size", json_integer(e->size));
+	json_object_set_new(f, "size", ncg_json_unsigned(e->size));
 	device = ncg_inventory_lookup(events->inventory, e->phys, &bar);
 	if (device)
 		json_object_set_new(f, "device", ncg_record_device(device, bar));
@@ -162,8 +163,8 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 
 static json_t *vm_begin_fields(struct ncg_events *events, const struct ncg_event_vm *e)
 {
-	return json_pack("{s:o, s:I}", "guest", guest_json(events, &e->task), "vm",
-			 (json_int_t)e->vm);
+	return json_pack("{s:o, s:o}", "guest", guest_json(events, &e->task), "vm",
+			 ncg_json_unsigned(e->vm));
 }
 
 /*
@@ -185,11 +186,11 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 		json_object_set_new(f, "guest", guest_json(events, &mapper));
 	else
 		json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "vm", json_integer(e->vm));
+	json_object_set_new(f, "vm", ncg_json_unsigned(e->vm));
 	if (note.began_ns) {
 		ncg_audit_format_time(note.began_ns, began);
 		json_object_set_new(f, "began", json_string(began));
-		json_object_set_new(f, "began_boot_ns", json_integer(note.began_ns));
+		json_object_set_new(f, "began_boot_ns", ncg_json_unsigned(note.began_ns));
 	}
 	for (long i = 0; i < count; i++)
 		ncg_record_use(mapped, ncg_inventory_devices(events->inventory), &uses[i].key,
@@ -200,9 +201,9 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 
 static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
 {
-	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(events, &m->task), "device",
-			 pci_json(events, &m->pci, 0), "offset", (json_int_t)m->offset, "length",
-			 (json_int_t)m->length, "granted", (int)m->granted);
+	return json_pack("{s:o, s:o, s:o, s:o, s:b}", "guest", guest_json(events, &m->task), "device",
+			 pci_json(events, &m->pci, 0), "offset", ncg_json_unsigned(m->offset),
+			 "length", ncg_json_unsigned(m->length), "granted", (int)m->granted);
 }
 
 static json_t *fields_of(struct ncg_events *events, const struct ncg_event *event)
@@ -218,8 +219,8 @@ static json_t *fields_of(struct ncg_events *events, const struct ncg_event *even
 
 	/* An event of another shape is recorded as such, not read wrong. */
 	if (event->type >= sizeof(sizes) / sizeof(sizes[0]) || event->size != sizes[event->type])
-		return json_pack("{s:i, s:i}", "unknown_type", (int)event->type, "size",
-				 (int)event->size);
+		return json_pack("{s:o, s:o}", "unknown_type", ncg_json_unsigned(event->type),
+				 "size", ncg_json_unsigned(event->size));
 	switch ((enum ncg_event_type)event->type) {
 	case NCG_EVENT_DECISION:
 		return decision_fields(events, (const void *)event);
@@ -327,7 +328,7 @@ static int on_event(void *context, void *data, size_t size)
 		note_recorded(events, event);
 		return 0;
 	}
-	record = json_pack("{s:I}", "seq", (json_int_t)event->seq);
+	record = json_pack("{s:o}", "seq", ncg_json_unsigned(event->seq));
 	fields = fields_of(events, event);
 	if (!record || !fields || json_object_update(record, fields)) {
 		json_decref(record);
@@ -364,6 +365,15 @@ static void note_place(const struct ncg_events *events)
 	write_sequence(events, NCG_SEQUENCE_TRAIL, place.file);
 }
 
+/* What the trail has told of the clock, for the next daemon. */
+static void note_clock(struct ncg_events *events)
+{
+	if (events->clock == ncg_audit_clock(events->audit))
+		return;
+	events->clock = ncg_audit_clock(events->audit);
+	write_sequence(events, NCG_SEQUENCE_CLOCK, events->clock);
+}
+
 /*
  * Makes durable what a batch wrote, and only then notes it as dealt with. While
  * records are being lost the position stays, so that a daemon that comes after this
@@ -376,30 +386,44 @@ static void note_done(struct ncg_events *events)
 		return;
 	write_sequence(events, NCG_SEQUENCE_DRAINED, ncg_gaps_done(&events->gaps));
 	write_sequence(events, NCG_SEQUENCE_DRAINED_NS, events->gaps.time);
+	/* Before the place, behind which the next daemon finds what is not noted. */
+	note_clock(events);
 	if (!events->gaps.count)
 		note_place(events);
 }
 
-/* Numbers from first to last are dealt with by a record of that time. */
+/*
+ * Numbers from first to last are dealt with by a record of that time. A number that no
+ * program has drawn yet is another's, or the record is damaged: events that will have it
+ * are not to be taken for repeats.
+ */
 static void mark_written(struct ncg_events *events, const json_t *first, const json_t *last,
 			 const json_t *boot_ns)
 {
-	json_int_t end = json_integer_value(last);
+	json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+	__u64 drawn;
 
-	if (!json_is_integer(first) || !json_is_integer(last))
+	if (begin < 1 || end < begin || !read_sequence(events, NCG_SEQUENCE_EVENT, &drawn) ||
+	    (__u64)end > drawn)
 		return;
-	for (json_int_t seq = json_integer_value(first); seq <= end; seq++)
-		ncg_gaps_seen(&events->gaps, seq, json_integer_value(boot_ns));
+	ncg_gaps_seen_range(&events->gaps, begin, end, json_integer_value(boot_ns));
 }
 
 /* A record that a daemon wrote after it noted its position for the last time. */
 static void on_written(void *arg, const json_t *record)
 {
+	struct ncg_events *events = arg;
 	const json_t *seqs = json_object_get(json_object_get(record, "folded"), "seqs"), *range;
 	const json_t *seq = json_object_get(record, "seq");
 	const json_t *boot_ns = json_object_get(record, "boot_ns");
+	const char *type = json_string_value(json_object_get(record, "type"));
+	__s64 wall;
 	size_t i;
 
+	/* By the record's own two times: it may be noted already. */
+	if (type && !strcmp(type, "clock_changed") &&
+	    ncg_audit_parse_wall(json_string_value(json_object_get(record, "time")) ?: "", &wall))
+		events->clock = wall - json_integer_value(boot_ns);
 	mark_written(arg, seq, seq, boot_ns);
 	mark_written(arg, json_object_get(record, "first_seq"),
 		     json_object_get(record, "last_seq"), boot_ns);
@@ -412,7 +436,7 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 {
 	struct ncg_events *events = calloc(1, sizeof(*events));
 	struct ncg_audit_place place;
-	__u64 done, done_ns;
+	__u64 done, done_ns, clock;
 	int r;
 
 	if (!events)
@@ -431,15 +455,20 @@ int ncg_events_open(int events_fd, const struct ncg_ledger_maps *maps, struct nc
 		goto fail;
 	if (!read_sequence(events, NCG_SEQUENCE_DRAINED, &done) ||
 	    !read_sequence(events, NCG_SEQUENCE_DRAINED_NS, &done_ns) ||
+	    !read_sequence(events, NCG_SEQUENCE_CLOCK, &clock) ||
 	    !read_sequence(events, NCG_SEQUENCE_TRAIL, &place.file) ||
 	    !read_sequence(events, NCG_SEQUENCE_TRAIL_SIZE, &place.offset)) {
 		r = ncg_log_error(-errno, "the position in the event stream cannot be read");
 		goto fail;
 	}
 	ncg_gaps_init(&events->gaps, done, done_ns);
+	events->clock = clock;
 	if (place.file)
 		ncg_audit_since(events->audit, &place, on_written, events);
-	else
+	/* What it was set by while no daemon ran is told with the next record. */
+	if (clock)
+		ncg_audit_set_clock(events->audit, events->clock);
+	if (!place.file)
 		note_place(events);
 	events->ring = ring_buffer__new(events_fd, on_event, events, NULL);
 	if (!events->ring) {
@@ -519,9 +548,10 @@ int ncg_events_drain_some(struct ncg_events *events)
 
 static bool write_gap(struct ncg_events *events, const struct ncg_gap *gap)
 {
-	json_t *fields = json_pack("{s:s, s:I, s:I, s:I}", "cause", "not_received", "lost",
-				   (json_int_t)(gap->last - gap->first + 1), "first_seq",
-				   (json_int_t)gap->first, "last_seq", (json_int_t)gap->last);
+	json_t *fields = json_pack("{s:s, s:o, s:o, s:o}", "cause", "not_received", "lost",
+				   ncg_json_unsigned(gap->last - gap->first + 1), "first_seq",
+				   ncg_json_unsigned(gap->first), "last_seq",
+				   ncg_json_unsigned(gap->last));
 
 	if (fields)
 		ncg_audit_add_window(fields, gap->since, gap->until);
@@ -537,8 +567,11 @@ void ncg_events_settle(struct ncg_events *events)
 	if (!events->emptied)
 		return;
 	if (events->picture && !ncg_audit_failing(events->audit)) {
-		ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger, events->audit,
-				     ncg_inventory_devices(events->inventory));
+		/* What cannot be written is looked for again once writing works. */
+		events->wants_picture |=
+			!ncg_reconcile_finish(ncg_take_ptr(events->picture), events->ledger,
+					      events->audit,
+					      ncg_inventory_devices(events->inventory));
 		note_done(events);
 	}
 	/* Drawn by the last call, and drained since: what has not come does not come. */
@@ -584,6 +617,6 @@ void ncg_events_gate(struct ncg_events *events, enum ncg_grade grade,
 	}
 	json_decref(list);
 	events->cached = 0;
-	ncg_audit_write(events->audit, "gate", 0, record);
+	ncg_audit_write_kept(events->audit, "gate", record);
 	ncg_audit_sync(events->audit);
 }

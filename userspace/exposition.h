@@ -29,9 +29,11 @@ enum ncg_family {
 	NCG_MF_HAZARD,
 	NCG_MF_HAZARD_CONTRADICTIONS,
 	NCG_MF_PROGRAM_ATTACHED,
+	NCG_MF_PROGRAM_OLDER_BUILD,
 	NCG_MF_POLICY_INFO,
 	NCG_MF_POLICY_GENERATION,
 	NCG_MF_POLICY_RULES,
+	NCG_MF_POLICY_STALE_NAMES,
 	NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS,
 	NCG_MF_POLICY_LAST_RELOAD_SUCCESSFUL,
 	NCG_MF_DECISIONS_TOTAL,
@@ -113,9 +115,9 @@ NCG_DEFINE_CLEANUP(struct ncg_exposition *, ncg_exposition_free)
 		(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 /*
- * Adds one sample. Values are copied. Backslash, quote and newline are escaped;
- * bytes that are not UTF-8 (a guest's name is what its owner typed) become
- * U+FFFD, since one bad byte would make Prometheus drop the whole scrape.
+ * Adds one sample. Values are copied, as ncg_text_visible() shows them (a guest's
+ * name is what its owner typed, and one byte that is not UTF-8 would make Prometheus
+ * drop the whole scrape); backslash and quote are escaped.
  * Errors stick: -ENOMEM (no memory, or the limit), -EINVAL (no such family, or a
  * number of labels that is not the family's). The caller sees to it that no two
  * samples have equal labels.

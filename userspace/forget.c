@@ -40,15 +40,13 @@ static ssize_t sweep(int fd, void *key, void *next, size_t size,
 static int process_is_gone(void *arg, const void *key)
 {
 	const struct ncg_decided_key *k = key;
-	struct ncg_guest guest = {};
-	int r = ncg_guest_read(arg, k->pid, &guest);
-	/* Another process may have the number by now. */
-	bool same = guest.start_ticks == ncg_guest_ticks(k->start_boot_ns);
+	uint64_t ticks;
+	int r = ncg_guest_read_start(arg, k->pid, &ticks);
 
-	ncg_guest_done(&guest);
 	if (r)
 		return r == -ESRCH;
-	return !same;
+	/* Another process may have the number by now. */
+	return ticks != ncg_guest_ticks(k->start_boot_ns);
 }
 
 ssize_t ncg_forget_decided(int decided_fd, const char *proc)

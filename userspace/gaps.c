@@ -68,6 +68,28 @@ static void miss(struct ncg_gaps *gaps, uint64_t last, uint64_t time)
 	insert(gaps, gaps->count, gap);
 }
 
+/* Takes from one open gap what lies in a range. False when nothing of the gap is left. */
+static bool cut(struct ncg_gaps *gaps, size_t i, uint64_t first, uint64_t last)
+{
+	struct ncg_gap *gap = &gaps->open[i];
+	struct ncg_gap before = *gap;
+
+	if (first <= gap->first && last >= gap->last) {
+		forget(gaps, i);
+		return false;
+	}
+	if (first <= gap->first) {
+		gap->first = last + 1;
+	} else if (last >= gap->last) {
+		gap->last = first - 1;
+	} else {
+		gap->first = last + 1;
+		before.last = first - 1;
+		insert(gaps, i, before);
+	}
+	return true;
+}
+
 bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq, uint64_t time)
 {
 	if (seq >= gaps->next) {
@@ -79,25 +101,31 @@ bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq, uint64_t time)
 	}
 
 	for (size_t i = 0; i < gaps->count; i++) {
-		struct ncg_gap *gap = &gaps->open[i];
-		struct ncg_gap before = *gap;
-
-		if (seq < gap->first || seq > gap->last)
+		if (seq < gaps->open[i].first || seq > gaps->open[i].last)
 			continue;
-		if (gap->first == gap->last) {
-			forget(gaps, i);
-		} else if (seq == gap->first) {
-			gap->first++;
-		} else if (seq == gap->last) {
-			gap->last--;
-		} else {
-			gap->first = seq + 1;
-			before.last = seq - 1;
-			insert(gaps, i, before);
-		}
+		cut(gaps, i, seq, seq);
 		return true;
 	}
 	return false;
+}
+
+void ncg_gaps_seen_range(struct ncg_gaps *gaps, uint64_t first, uint64_t last, uint64_t time)
+{
+	size_t i = 0;
+
+	if (first > last)
+		return;
+	while (i < gaps->count && gaps->open[i].first <= last) {
+		/* What is cut in two lies around the range: nothing else is in it. */
+		if (gaps->open[i].last < first || cut(gaps, i, first, last))
+			i++;
+	}
+	if (last < gaps->next)
+		return;
+	if (first > gaps->next)
+		miss(gaps, first - 1, time);
+	gaps->next = last + 1;
+	gaps->time = time;
 }
 
 void ncg_gaps_expect(struct ncg_gaps *gaps, uint64_t last, uint64_t time)

@@ -47,6 +47,13 @@ void ncg_gaps_init(struct ncg_gaps *gaps, uint64_t last, uint64_t time);
 bool ncg_gaps_seen(struct ncg_gaps *gaps, uint64_t seq, uint64_t time);
 
 /*
+ * Takes all numbers from first to last (both inclusive) at once, as dealt with by
+ * something of that time: in as many steps as there are gaps, however many numbers it
+ * is. Nothing where first is above last.
+ */
+void ncg_gaps_seen_range(struct ncg_gaps *gaps, uint64_t first, uint64_t last, uint64_t time);
+
+/*
  * Takes note that all numbers up to `last` had been drawn at that time, so that one
  * is missed also when no later one comes.
  */

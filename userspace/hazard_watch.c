@@ -76,7 +76,7 @@ static void report(struct ncg_hazard_watch *watch, json_t *found, const struct n
 
 	if (!before || !json_equal((json_t *)before, now)) {
 		say(hazard, conflicts, count);
-		ncg_audit_write(audit, "hazard", 0, json_copy(now));
+		ncg_audit_write_kept(audit, "hazard", json_copy(now));
 	}
 	json_object_set_new(found, hazard->id, now);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "text.h"
 #include "text_file.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -34,9 +35,12 @@ struct parse {
 
 /* ------------------------------------------------------------------- parsing */
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct parse *p, const char *format, ...)
+/* column: in bytes, from 1; 0: the line as a whole. */
+__attribute__((format(printf, 3, 4))) static int refuse_at(struct parse *p, size_t column,
+							   const char *format, ...)
 {
 	ncg_autofree char *problem = NULL;
+	char where[24] = "";
 	va_list args;
 	int length;
 
@@ -47,12 +51,16 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct parse *p, const c
 		problem = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&p->error, "%s:%u: %s", p->name, p->line, problem) < 0) {
+	if (column)
+		snprintf(where, sizeof(where), ":%zu", column);
+	if (asprintf(&p->error, "%s:%u%s: %s", p->name, p->line, where, problem) < 0) {
 		p->error = NULL;
 		return -ENOMEM;
 	}
 	return -EINVAL;
 }
+
+#define refuse(p, ...) refuse_at(p, 0, __VA_ARGS__)
 
 static int put_text(struct parse *p, const char *word, char **text, const char *value)
 {
@@ -281,6 +289,29 @@ static int check_names(struct parse *p)
 	return 0;
 }
 
+/*
+ * The table is UTF-8 text that can be seen, tabs and a CR before the newline besides: its
+ * words go into records, tables and metrics, and none of it may vanish there.
+ */
+static int check_text(struct parse *p, const char *text, size_t size)
+{
+	for (const char *end = text + size; text < end;) {
+		const char *newline = memchr(text, '\n', end - text);
+		size_t length = newline ? newline - text : end - text, at = 0;
+
+		p->line++;
+		while ((at += ncg_text_first_hidden(text + at, length - at)) < length) {
+			if (text[at] != '\t' && (text[at] != '\r' || at + 1 != length))
+				return refuse_at(p, at + 1, "byte 0x%02x is not UTF-8 text that can "
+							    "be seen", (unsigned char)text[at]);
+			at++;
+		}
+		text += length + !!newline;
+	}
+	p->line = 0;
+	return 0;
+}
+
 int ncg_hazards_parse(const char *name, const char *text, size_t size,
 		      struct ncg_hazards **ret_hazards, char **ret_error)
 {
@@ -291,6 +322,8 @@ int ncg_hazards_parse(const char *name, const char *text, size_t size,
 	int r = table && copy ? 0 : -ENOMEM;
 
 	*ret_error = NULL;
+	if (!r)
+		r = check_text(&p, text, size);
 	while (!r && (line = strsep(&rest, "\n"))) {
 		p.line++;
 		r = parse_line(&p, line);

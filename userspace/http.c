@@ -131,18 +131,43 @@ static void free_addresses(struct addrinfo **addresses)
 		freeaddrinfo(*addresses);
 }
 
-static int listen_family(const char *host, const char *port, int family, int *ret_fd)
+/* What a numeric address is, for freeaddrinfo(); NULL: none. */
+static struct addrinfo *resolve(const char *host, const char *port, int family)
 {
-	ncg_cleanup(free_addresses) struct addrinfo *addresses = NULL;
+	struct addrinfo *addresses;
 	const struct addrinfo hints = {
 		.ai_family = family,
 		.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 	};
 
-	if (getaddrinfo(host, port, &hints, &addresses))
-		return -EINVAL;
-	return listen_on(addresses, host != NULL, ret_fd);
+	return getaddrinfo(host, port, &hints, &addresses) ? NULL : addresses;
+}
+
+static int listen_family(const char *host, const char *port, int family, int *ret_fd)
+{
+	ncg_cleanup(free_addresses) struct addrinfo *addresses = resolve(host, port, family);
+
+	return addresses ? listen_on(addresses, host != NULL, ret_fd) : -EINVAL;
+}
+
+static int family_of(const char *address_port)
+{
+	return *address_port == '[' ? AF_INET6 : AF_INET;
+}
+
+bool ncg_http_address_ok(const char *address_port)
+{
+	ncg_cleanup(free_addresses) struct addrinfo *addresses = NULL;
+	char host[NI_MAXHOST];
+	const char *port;
+
+	if (parse_address(address_port, host, sizeof(host), &port))
+		return false;
+	if (!*host)
+		return true;
+	addresses = resolve(host, port, family_of(address_port));
+	return addresses;
 }
 
 int ncg_http_listen(const char *address_port, int *ret_fd)
@@ -155,8 +180,7 @@ int ncg_http_listen(const char *address_port, int *ret_fd)
 	if (r)
 		return r;
 	if (*host)
-		return listen_family(host, port, *address_port == '[' ? AF_INET6 : AF_INET,
-				     ret_fd);
+		return listen_family(host, port, family_of(address_port), ret_fd);
 	r = listen_family(NULL, port, AF_INET6, ret_fd);
 	/* A kernel without IPv6, or booted with it off, still has all addresses. */
 	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)

@@ -13,6 +13,7 @@
 #ifndef NCGATE_HTTP_H
 #define NCGATE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@
 typedef int ncg_http_render(void *arg, char **ret_text, size_t *ret_size);
 
 struct ncg_http;
+
+/* Whether ncg_http_listen() knows what an address means; not whether it can be had. */
+bool ncg_http_address_ok(const char *address_port);
 
 /*
  * A listening socket for "127.0.0.1:9188", "[::1]:9188" or ":9188" (every

@@ -12,7 +12,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "mapped.skel.h"
-#include "programs.h"
+#include "pins.h"
 
 NCG_DEFINE_CLEANUP(struct mapped_bpf *, mapped_bpf__destroy)
 NCG_DEFINE_CLEANUP(struct bpf_link *, bpf_link__destroy)
@@ -54,7 +54,7 @@ static int find_built_in(const struct mapped_bpf *skel)
 /* Both searches, loaded, upon the maps that are pinned; or NULL, logged, with errno set. */
 static struct mapped_bpf *load(void)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PROGRAMS_MAPS_DIR);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PINS_MAPS_DIR);
 	struct mapped_bpf *skel = mapped_bpf__open_opts(&opts);
 	int r;
 

@@ -226,7 +226,7 @@ static json_t *vm_fields(__u64 vm, const struct ncg_vm_note *who, const char *so
 
 	if (who)
 		json_object_set_new(fields, "guest", ncg_record_guest(who));
-	json_object_set_new(fields, "vm", json_integer(vm));
+	json_object_set_new(fields, "vm", ncg_json_unsigned(vm));
 	json_object_set_new(fields, "source", json_string(source));
 	return fields;
 }
@@ -248,7 +248,11 @@ static bool who_is(const struct ncg_reconcile *r, const struct ncg_ledger *ledge
 	return true;
 }
 
-static void write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+/*
+ * Each returns false when its record is missing still, for it could not be written. After
+ * the first such no other is tried: it would count as lost, and all are looked for again.
+ */
+static bool write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			   struct ncg_audit *audit, const struct living *living)
 {
 	static const struct ncg_vm_note nobody;
@@ -256,11 +260,13 @@ static void write_found_vm(const struct ncg_reconcile *r, struct ncg_ledger *led
 	bool known;
 
 	if (ncg_ledger_vm(ledger, living->vm, &who))
-		return;
+		return true;
 	known = who_is(r, ledger, living->vm, &who);
-	if (ncg_audit_write(audit, "vm_found", 0,
-			    vm_fields(living->vm, known ? &who : NULL, r->source)))
-		ncg_ledger_note_vm(ledger, living->vm, known ? &who : &nobody);
+	if (!ncg_audit_write(audit, "vm_found", 0,
+			     vm_fields(living->vm, known ? &who : NULL, r->source)))
+		return false;
+	ncg_ledger_note_vm(ledger, living->vm, known ? &who : &nobody);
+	return true;
 }
 
 /* When a program saw it first, CLOCK_BOOTTIME; 0: none did. */
@@ -276,7 +282,7 @@ static __u64 first_ns_of(const struct ncg_reconcile *r, const struct mapped *map
 	return 0;
 }
 
-static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+static bool write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			       struct ncg_audit *audit, const struct ncg_devices *devices,
 			       const struct mapped *mapped, const char *source)
 {
@@ -286,7 +292,7 @@ static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 	json_t *fields;
 
 	if (ncg_ledger_recorded(ledger, &mapped->key, mapped->memtype))
-		return;
+		return true;
 	fields = vm_fields(mapped->key.vm,
 			   who_is(r, ledger, mapped->key.vm, &who) ? &who : NULL, source);
 	json_object_set_new(fields, "memory_type", json_string(ncg_names_memtype(mapped->memtype)));
@@ -294,31 +300,36 @@ static void write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 	if (first_ns) {
 		ncg_audit_format_time(first_ns, first);
 		json_object_set_new(fields, "first", json_string(first));
-		json_object_set_new(fields, "first_boot_ns", json_integer(first_ns));
+		json_object_set_new(fields, "first_boot_ns", ncg_json_unsigned(first_ns));
 	}
 	if (mapped->bytes) {
 		json_object_set_new(fields, "ipa", ncg_json_hex(1, mapped->ipa));
 		json_object_set_new(fields, "phys", ncg_json_hex(1, mapped->phys));
-		json_object_set_new(fields, "size", json_integer(mapped->bytes));
+		json_object_set_new(fields, "size", ncg_json_unsigned(mapped->bytes));
 	}
-	if (ncg_audit_write(audit, "found_mapped", 0, fields))
-		ncg_ledger_note_recorded(ledger, &mapped->key, mapped->memtype);
+	if (!ncg_audit_write(audit, "found_mapped", 0, fields))
+		return false;
+	ncg_ledger_note_recorded(ledger, &mapped->key, mapped->memtype);
+	return true;
 }
 
 /* What was counted and is not mapped any more: that it was is known, and not where. */
-static void write_found_use(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+static bool write_found_use(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			    struct ncg_audit *audit, const struct ncg_devices *devices,
 			    const struct ncg_ledger_use *use)
 {
+	bool written = true;
+
 	for (enum ncg_memtype type = 0; type < NCG_MT_NR; type++) {
 		const struct mapped mapped = { .key = use->key, .memtype = type };
 
 		if (use->use.types & 1ULL << type)
-			write_found_mapped(r, ledger, audit, devices, &mapped, "counts");
+			written = written && write_found_mapped(r, ledger, audit, devices, &mapped, "counts");
 	}
+	return written;
 }
 
-static void write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
+static bool write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 		      struct ncg_audit *audit, const struct ncg_devices *devices, __u64 vm)
 {
 	ncg_autofree struct ncg_ledger_use *uses = NULL;
@@ -330,7 +341,7 @@ static void write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 
 	/* Its end was recorded in the meantime. */
 	if (!known && count <= 0)
-		return;
+		return true;
 	if (!who.task.pid && ncg_ledger_mapper(uses, count, vm, &task))
 		ncg_record_identify(&task, NULL, &who);
 	fields = vm_fields(vm, who.task.pid ? &who : NULL, r->source);
@@ -338,14 +349,17 @@ static void write_end(const struct ncg_reconcile *r, struct ncg_ledger *ledger,
 	for (long i = 0; i < count; i++)
 		ncg_record_use(list, devices, &uses[i].key, &uses[i].use);
 	json_object_set_new(fields, "mapped", list);
-	if (ncg_audit_write(audit, "vm_destroy", 0, fields))
-		ncg_ledger_forget_vm(ledger, vm);
+	if (!ncg_audit_write(audit, "vm_destroy", 0, fields))
+		return false;
+	ncg_ledger_forget_vm(ledger, vm);
+	return true;
 }
 
-void ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
+bool ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
 			  struct ncg_audit *audit, const struct ncg_devices *devices)
 {
 	struct now now = {};
+	bool written = true;
 	ncg_autofree struct ncg_ledger_id *ids = NULL;
 
 	now.count = ncg_ledger_ids(ledger, &ids);
@@ -353,19 +367,20 @@ void ncg_reconcile_finish(struct ncg_reconcile *r, struct ncg_ledger *ledger,
 	/* Who has ended since then is dealt with by its own event. */
 	for (size_t i = 0; i < r->living_count; i++)
 		if (lives(&now, r->living[i].vm))
-			write_found_vm(r, ledger, audit, &r->living[i]);
+			written = written && write_found_vm(r, ledger, audit, &r->living[i]);
 	for (size_t i = 0; i < r->mapped_count; i++)
 		if (lives(&now, r->mapped[i].key.vm))
-			write_found_mapped(r, ledger, audit, devices, &r->mapped[i], r->source);
+			written = written && write_found_mapped(r, ledger, audit, devices, &r->mapped[i], r->source);
 	for (size_t i = 0; i < r->use_count; i++) {
 		__u64 vm = r->uses[i].key.vm;
 
 		if (lives(&now, vm))
-			write_found_use(r, ledger, audit, devices, &r->uses[i]);
+			written = written && write_found_use(r, ledger, audit, devices, &r->uses[i]);
 		else if (!find_living(r, vm))
-			write_end(r, ledger, audit, devices, vm);
+			written = written && write_end(r, ledger, audit, devices, vm);
 	}
 	for (size_t i = 0; i < r->gone_count; i++)
-		write_end(r, ledger, audit, devices, r->gone[i]);
+		written = written && write_end(r, ledger, audit, devices, r->gone[i]);
 	ncg_reconcile_free(r);
+	return written;
 }

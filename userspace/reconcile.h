@@ -30,9 +30,11 @@ int ncg_reconcile_begin(struct ncg_ledger *ledger, const struct ncg_walk_vm *con
 
 /*
  * Writes what is missing. To be called well after (a second: a program holds an event
- * for microseconds), with all events dealt with in between. Frees the picture.
+ * for microseconds), with all events dealt with in between. Frees the picture. False
+ * when a record could not be written: then another picture is to be taken once writing
+ * works, which finds it again.
  */
-void ncg_reconcile_finish(struct ncg_reconcile *reconcile, struct ncg_ledger *ledger,
+bool ncg_reconcile_finish(struct ncg_reconcile *reconcile, struct ncg_ledger *ledger,
 			  struct ncg_audit *audit, const struct ncg_devices *devices);
 
 void ncg_reconcile_free(struct ncg_reconcile *reconcile); /* takes NULL */

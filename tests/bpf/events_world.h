@@ -364,7 +364,7 @@ static void process_begin(struct process *p, const char *name)
 	/* Until it is what it is to be. */
 	do {
 		ncg_guest_done(&guest);
-		assert_int_equal(ncg_guest_read(NULL, pid, &guest), 0);
+		assert_int_equal(ncg_guest_read(NULL, pid, NULL, &guest), 0);
 	} while (strcmp(guest.name, name));
 	p->task = (struct ncg_task){ .pid = pid, .uid = 107, .comm = "sh" };
 	p->task.start_boot_ns = guest.start_ticks * (UINT64_C(1000000000) / sysconf(_SC_CLK_TCK));

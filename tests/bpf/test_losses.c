@@ -301,6 +301,42 @@ static void test_killed_after_writing(void **state)
 }
 
 /*
+ * A loss of any size in what a daemon wrote before it was killed: the next one is there
+ * at once. A record of numbers that nobody drew hides no event that will have them.
+ */
+static void test_killed_after_a_large_gap(void **state)
+{
+	struct world *w = *state;
+	const uint64_t far = UINT64_C(1) << 62;
+	uint64_t first;
+	json_t *gap;
+
+	need_bpf();
+	make_event(w, .type = NCG_EVENT_DECISION);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	first = sequence(w, NCG_SEQUENCE_EVENT) + 1;
+	assert_int_equal(bpf_map_update_elem(w->maps.sequences,
+					     &(__u32){ NCG_SEQUENCE_EVENT }, &far, BPF_ANY), 0);
+	gap = json_pack("{s:s, s:I, s:I, s:I}", "cause", "not_received", "lost",
+			(json_int_t)(far - first + 1), "first_seq", (json_int_t)first, "last_seq",
+			(json_int_t)far);
+	ncg_audit_add_window(gap, 1, 2);
+	assert_true(ncg_audit_write(w->audit, "gap", 0, gap));
+	assert_true(ncg_audit_write(w->audit, "invalid", 0,
+				    json_pack("{s:I, s:i, s:i}", "seq", (json_int_t)far + 1,
+					      "unknown_type", 1, "size", 1)));
+	end(w);
+	begin(w);
+	make_event(w, .type = NCG_EVENT_VM_CREATE, .vm = 1);
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(count_of(w, "gap"), 1);
+	assert_int_equal(count_of(w, "vm_create"), 1);
+	assert_int_equal(sequence(w, NCG_SEQUENCE_DRAINED), far + 1);
+}
+
+/*
  * A daemon that is killed once it wrote what came after a loss, and before it could tell
  * the loss: the next one tells it, and no more than was lost.
  */
@@ -320,6 +356,36 @@ static void test_killed_before_a_loss_is_told(void **state)
 		tick(w, NULL);
 	trail(w);
 	assert_int_equal(account(w), 2);
+}
+
+/*
+ * The clock is set while no daemon runs: the next one says so before all else. What a
+ * daemon said and could not note, because it was killed, is not said again.
+ */
+static void test_clock_set_meanwhile(void **state)
+{
+	struct world *w = *state;
+	const __s64 hour = 3600 * (__s64)1000000000;
+	const json_t *r;
+
+	need_bpf();
+	make_event(w, .type = NCG_EVENT_VM_CREATE, .vm = 1);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	end(w);
+	for (int again = 0; again < 2; again++) {
+		__s64 wrong = ncg_audit_clock_offset() + hour;
+
+		assert_int_equal(bpf_map_update_elem(w->maps.sequences,
+						     &(__u32){ NCG_SEQUENCE_CLOCK }, &wrong, BPF_ANY), 0);
+		begin(w);
+		assert_true(ncg_audit_write(w->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", 1)));
+		end(w);
+	}
+	trail(w);
+	assert_int_equal(count_of(w, "clock_changed"), 1);
+	assert_string_equal(text(w->records[w->count - 3], "type"), "clock_changed");
+	r = find(w, "clock_changed", 0);
+	assert_false(ncg_audit_clock_was_set(number(r, "moved_by_ns"), -hour));
 }
 
 /*
@@ -370,6 +436,57 @@ static void test_killed_daemon(void **state)
 
 /* --------------------------------------------------------------------- full disk */
 
+/* Leaves no room in the trail's folder, but for what fits the last page of its file. */
+static void fill_disk(void)
+{
+	int fd = open(tree_path("trail/other"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	while (write(fd, &(char[512]){ 0 }, 512) > 0)
+		;
+	close(fd);
+}
+
+/*
+ * The disk is full just when what is missing is to be written: it is looked for again, and
+ * told, once there is room.
+ */
+static void test_full_disk_when_told(void **state)
+{
+	struct world *w = *state;
+	const uint64_t k_kvm = 0x1000, vm = 1;
+	const struct ncg_use_key key = { .vm = vm, .where = DEVICE };
+	const struct ncg_use use = { .types = 1 << NCG_MT_NORMAL_NC, .task.pid = getpid() };
+
+	need_bpf();
+	end(w);
+	if (mount("tmpfs", tree_path("trail"), "tmpfs", 0, "size=64k"))
+		skip();
+	/* before the daemon: neither its beginning nor its mapping came as an event */
+	bpf_map_update_elem(w->maps.vm_ids, &k_kvm, &vm, BPF_ANY);
+	bpf_map_update_elem(w->maps.uses, &key, &use, BPF_ANY);
+	begin(w);
+	tick(w, NULL); /* takes the picture */
+	fill_disk(); /* the file is empty and has no page */
+	tick(w, NULL); /* writes what is missing, and cannot */
+	assert_true(ncg_audit_failing(w->audit));
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(count_of(w, "vm_found"), 0);
+	assert_int_equal(unlink(tree_path("trail/other")), 0);
+	for (int i = 0; i < 4; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(count_of(w, "vm_found"), 1);
+	assert_int_equal(count_of(w, "found_mapped"), 1);
+	assert_string_equal(text(find(w, "found_mapped", 0), "memory_type"), "normal_nc");
+	for (int i = 0; i < 3; i++)
+		tick(w, NULL);
+	trail(w);
+	assert_int_equal(count_of(w, "vm_found"), 1);
+	assert_int_equal(count_of(w, "found_mapped"), 1);
+}
+
 /*
  * The trail's disk is full: events are counted and the daemon goes on; when there is
  * room again, the trail says what is missing, and then what that hid.
@@ -379,7 +496,6 @@ static void test_full_disk(void **state)
 	struct world *w = *state;
 	const json_t *r;
 	uint64_t position;
-	int fd;
 
 	need_bpf();
 	end(w);
@@ -390,10 +506,7 @@ static void test_full_disk(void **state)
 	make_event(w, .type = NCG_EVENT_VM_CREATE, .vm = 1);
 	bpf_map_update_elem(w->maps.vm_ids, &(uint64_t){ 0x1000 }, &(uint64_t){ 1 }, BPF_ANY);
 	tick(w, NULL);
-	fd = open(tree_path("trail/other"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	while (write(fd, &(char[512]){ 0 }, 512) > 0)
-		;
-	close(fd);
+	fill_disk();
 	position = sequence(w, NCG_SEQUENCE_DRAINED);
 	/* into the last page that the trail has, until that is full as well */
 	for (int i = 0; !ncg_audit_failing(w->audit); i++) {
@@ -453,9 +566,12 @@ int main(void)
 		test(test_end_during_the_picture),
 		test(test_next_daemon),
 		test(test_killed_after_writing),
+		test(test_killed_after_a_large_gap),
 		test(test_killed_before_a_loss_is_told),
+		test(test_clock_set_meanwhile),
 		test(test_killed_daemon),
 		test(test_full_disk),
+		test(test_full_disk_when_told),
 	};
 
 	ncg_log_open("test_losses", NCG_LOG_ERROR);

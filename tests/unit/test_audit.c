@@ -302,16 +302,27 @@ static void test_rotation(void **state)
 	expect_counts(audit, 4, 0);
 }
 
+/* A file that cannot be opened yet is tried with each record, and what is missing told. */
 static void test_folder_missing(void **state)
 {
 	struct ncg_audit_options options = { .path = path_of("none/log") };
-	struct ncg_audit *audit = NULL;
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	int saved = errors_to("/dev/null");
 
 	(void)state;
-	assert_int_equal(ncg_audit_open(&options, &audit), -ENOENT);
-	options.path = folder;
-	assert_int_equal(ncg_audit_open(&options, &audit), -EISDIR);
-	ncg_audit_close(NULL);
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
+	assert_false(ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 1)));
+	ncg_audit_tick(audit);
+	assert_true(ncg_audit_failing(audit));
+	expect_counts(audit, 0, 1);
+	assert_int_equal(mkdir(path_of("none"), 0700), 0);
+	ncg_audit_tick(audit);
+	errors_back(saved);
+	assert_false(ncg_audit_failing(audit));
+	assert_true(ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 2)));
+	assert_string_equal(numbers(path_of("none/log")), "gap:1 2 ");
+	assert_int_equal(unlink(path_of("none/log")), 0);
+	assert_int_equal(rmdir(path_of("none")), 0);
 }
 
 /* A reopen that fails leaves the file that is open. */
@@ -454,6 +465,213 @@ static void limit_size(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* The one file that was put aside; "" when there is none. */
+static const char *aside(void)
+{
+	static char name[512];
+	ncg_autoclosedir DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	*name = '\0';
+	while ((entry = readdir(dir)))
+		if (ncg_audit_file_stamp(entry->d_name, "log")) {
+			assert_string_equal(name, "");
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+		}
+	return name;
+}
+
+static json_int_t type_and_n(const char *line, char ret_type[16])
+{
+	json_t *record = json_loads(line, 0, NULL);
+	json_int_t n = json_integer_value(json_object_get(record, "n"));
+
+	snprintf(ret_type, 16, "%s", json_string_value(json_object_get(record, "type")));
+	json_decref(record);
+	return n;
+}
+
+/*
+ * What is said once is kept while it cannot be written, and then written after the gap,
+ * before anything new; it is not among what is missing. More than can be kept is.
+ */
+static void test_kept(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	const uint64_t before = ncg_audit_boot_ns();
+	struct lines lines;
+	uint64_t failed;
+	char type[16];
+	json_t *record;
+	int saved;
+
+	(void)state;
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	audit = open_at(path_of("log"));
+	saved = errors_to(path_of("stderr"));
+	assert_false(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 1)));
+	assert_true(ncg_audit_failing(audit));
+	put(audit, 7);
+	assert_false(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 2)));
+	failed = ncg_audit_boot_ns();
+	errors_back(saved);
+	expect_counts(audit, 0, 3);
+	lines_read(path_of("stderr"), &lines);
+	assert_int_equal(lines.count, 1);
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 3));
+	assert_true(ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", 4)));
+	assert_false(ncg_audit_failing(audit));
+	assert_string_equal(numbers(path_of("log")), "gap:1 kept kept 3 kept ");
+	expect_counts(audit, 5, 3);
+	lines_read(path_of("log"), &lines);
+	for (size_t i = 1; i <= 2; i++) {
+		assert_int_equal(type_and_n(lines.line[i], type), i);
+		record = json_loads(lines.line[i], 0, NULL);
+		/* of the moment at which it was said */
+		assert_in_range(number_of(record, "boot_ns"), before, failed);
+		json_decref(record);
+	}
+
+	/* Kept alone is no loss; what is beyond the bound is. */
+	for (int more = 0; more < 2; more++) {
+		assert_int_equal(unlink(path_of("log")), 0);
+		assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+		assert_int_equal(ncg_audit_reopen(audit), 0);
+		saved = errors_to("/dev/null");
+		for (int n = 0; n < (more ? NCG_AUDIT_KEPT_MAX + 3 : 2); n++)
+			ncg_audit_write_kept(audit, "kept", json_pack("{s:i}", "n", n));
+		errors_back(saved);
+		assert_int_equal(unlink(path_of("log")), 0);
+		assert_int_equal(ncg_audit_reopen(audit), 0);
+		if (!more) {
+			ncg_audit_tick(audit);
+			assert_string_equal(numbers(path_of("log")), "kept kept ");
+		}
+	}
+	ncg_audit_tick(audit);
+	{
+		ncg_autofclose FILE *in = fopen(path_of("log"), "r");
+		char line[512];
+		int kept = 0;
+
+		assert_non_null(fgets(line, sizeof(line), in));
+		assert_non_null(strstr(line, "\"lost\":3"));
+		while (fgets(line, sizeof(line), in)) {
+			assert_int_equal(type_and_n(line, type), kept++);
+			assert_string_equal(type, "kept");
+		}
+		assert_int_equal(kept, NCG_AUDIT_KEPT_MAX);
+	}
+}
+
+/*
+ * The wall clock was set: said before anything has a time of the new one, also when
+ * nothing else is to be said, once, and again when it could not be written.
+ */
+static void test_clock_was_set(void **state)
+{
+	_cleanup_audit_ struct ncg_audit *audit = open_at(path_of("log"));
+	const __s64 two_hours = 7200 * (__s64)NS;
+	struct lines lines;
+	json_t *record;
+	int saved;
+
+	(void)state;
+	saved = errors_to("/dev/null");
+	put(audit, 1);
+	/* as if it had been two hours ahead until now */
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + two_hours);
+	put(audit, 2);
+	put(audit, 3);
+	/* less than the clocks can be told apart by is nothing */
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + (__s64)NS / 4);
+	put(audit, 4);
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() - two_hours);
+	ncg_audit_tick(audit);
+	ncg_audit_tick(audit);
+	assert_false(ncg_audit_clock_was_set(ncg_audit_clock(audit), ncg_audit_clock_offset()));
+	assert_string_equal(numbers(path_of("log")), "1 clock_changed 2 3 4 clock_changed ");
+	lines_read(path_of("log"), &lines);
+	for (int i = 0; i < 2; i++) {
+		__s64 before, time, moved;
+
+		record = json_loads(lines.line[i ? 5 : 1], 0, NULL);
+		moved = number_of(record, "moved_by_ns");
+		assert_true(ncg_audit_parse_wall(json_string_value(json_object_get(record, "before")),
+						 &before));
+		assert_true(ncg_audit_parse_wall(json_string_value(json_object_get(record, "time")),
+						 &time));
+		assert_false(ncg_audit_clock_was_set(moved, i ? two_hours : -two_hours));
+		assert_false(ncg_audit_clock_was_set(time - before, moved));
+		json_decref(record);
+	}
+
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(symlink("/dev/full", path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	ncg_audit_set_clock(audit, ncg_audit_clock_offset() + two_hours);
+	put(audit, 5);
+	assert_int_equal(unlink(path_of("log")), 0);
+	assert_int_equal(ncg_audit_reopen(audit), 0);
+	put(audit, 6);
+	errors_back(saved);
+	assert_string_equal(numbers(path_of("log")), "clock_changed gap:1 6 ");
+}
+
+/* A moment of the wall clock written and read back, before 1970 too; what is no such. */
+static void test_wall_times(void **state)
+{
+	static const char *const wrong[] = {
+		"", "2026-01-31", "2026-01-31T23:59:59Z", "2026-01-31T23:59:59.5Z",
+		"2026-13-31T23:59:59.000000Z", "2026-02-30T23:59:59.000000Z",
+		"2026-01-31T23:59:59.000000", "2026-01-31T23:59:59.000000Zz",
+		"2026-01-31T23:59:59.-00001Z", "9999999-01-31T23:59:59.000000Z",
+	};
+	static const __s64 times[] = { 0, -1000, -(__s64)NS, 1767225600 * (__s64)NS + 999999000,
+				       INT64_MAX / 1000 * 1000, -(__s64)NS * NS };
+	char text[NCG_AUDIT_TIME_LEN];
+	__s64 back;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		ncg_audit_format_wall(times[i], text);
+		assert_true(ncg_audit_parse_wall(text, &back));
+		assert_int_equal(back, times[i]);
+	}
+	ncg_audit_format_wall(-1000, text);
+	assert_string_equal(text, "1969-12-31T23:59:59.999999Z");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(ncg_audit_parse_wall(wrong[i], &back));
+}
+
+/* The file that begins has no room for its first record: that is written later. */
+static void test_rotation_on_a_full_disk(void **state)
+{
+	struct ncg_audit_options options = { .path = path_of("log"), .limits.max_size = 1000 };
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	struct stat st = {};
+	int saved, n = 0;
+
+	(void)state;
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
+	for (off_t line = 0; st.st_size + line <= 1000; line = st.st_size / n) {
+		put(audit, ++n);
+		assert_int_equal(stat(path_of("log"), &st), 0);
+	}
+	assert_string_equal(aside(), "");
+	saved = errors_to("/dev/null");
+	limit_size(10);
+	put(audit, 1);
+	limit_size(RLIM_INFINITY);
+	errors_back(saved);
+	put(audit, 2);
+	assert_string_equal(numbers(path_of("log")), "gap:1 rotation 2 ");
+	expect_counts(audit, n + 3, 2);
+	unlink(path_of(aside()));
+}
+
 /*
  * Lines that are cut off halfway: after one byte, in the middle, and before the newline;
  * the line after a cut may be cut too. The trail is then `want`, or `want_whole` where
@@ -555,22 +773,6 @@ static void test_torn_before_open(void **state)
 
 /* ----------------------------------------------------------------- put aside */
 
-/* The one file that was put aside; "" when there is none. */
-static const char *aside(void)
-{
-	static char name[512];
-	ncg_autoclosedir DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	*name = '\0';
-	while ((entry = readdir(dir)))
-		if (ncg_audit_file_stamp(entry->d_name, "log")) {
-			assert_string_equal(name, "");
-			snprintf(name, sizeof(name), "%s", entry->d_name);
-		}
-	return name;
-}
-
 /* The file that begins says which one ended; nothing of either is missing. */
 static void test_put_aside(void **state)
 {
@@ -609,6 +811,10 @@ int main(void)
 		cmocka_unit_test_setup(test_no_fields, fresh),
 		cmocka_unit_test_setup(test_disk_full, fresh),
 		cmocka_unit_test_setup(test_gap_record, fresh),
+		cmocka_unit_test_setup(test_kept, fresh),
+		cmocka_unit_test_setup(test_clock_was_set, fresh),
+		cmocka_unit_test(test_wall_times),
+		cmocka_unit_test_setup(test_rotation_on_a_full_disk, fresh),
 		cmocka_unit_test_setup(test_no_room_for_a_line, fresh),
 		cmocka_unit_test_setup(test_torn_line, fresh),
 		cmocka_unit_test_setup(test_torn_before_open, fresh),

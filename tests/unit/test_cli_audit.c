@@ -89,7 +89,7 @@ static void records(void **state)
 		    T("01T00:00:02") "  alpha: allow 0000:01:00.0 BAR 2 by p.conf:3 (mode enforce, grade hook)\n",
 		    "nGnRE mapping of 0009:01:00.0 BAR 0\n" T("01T00:00:05") "  the audit log goes on here",
 		    /* a name does not steer the terminal */
-		    T("02T00:00:09") "  delta?[2J: VM 3 ended; it had normal_nc 0000:01:00.0 BAR 2\n" },
+		    T("02T00:00:09") "  delta\\x1b[2J: VM 3 ended; it had normal_nc 0000:01:00.0 BAR 2\n" },
 		  { LOST } },
 		{ { AUDIT, "--json", "--type", "vm_create" }, 0,
 		  { "{\"time\":\"" T("01T00:00:01") "\",\"boot_ns\":1,\"type\":\"vm_create\",\"guest\":" },
@@ -151,14 +151,14 @@ static void had(void **state)
 	static const struct line lines[] = {
 		{ { AUDIT, "--had", "normal_nc" }, 0,
 		  { "FROM                         UNTIL                                                  "
-		    "GUEST  NAME       DEVICE        BAR  VERDICT  BY        POLICY\n",
-		    T("01T00:00:03") "  " T("01T00:01:00") "                            1-1    alpha      "
+		    "GUEST  NAME          DEVICE        BAR  VERDICT  BY        POLICY\n",
+		    T("01T00:00:03") "  " T("01T00:01:00") "                            1-1    alpha         "
 		    "0000:01:00.0    2  allow    p.conf:3       4\n",
-		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta       "
+		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta          "
 		    "0000:01:00.0    2  allow    p.conf:7       4\n",
-		    T("01T23:59:58") "  -                                                      3-3    gamma      "
+		    T("01T23:59:58") "  -                                                      3-3    gamma         "
 		    "0009:01:00.0    0  -        -              -\n",
-		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta?[2J  "
+		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta\\x1b[2J  "
 		    "0000:01:00.0    2  -        -              -\n" },
 		  { LOST } },
 		{ { AUDIT, "--had", "normal_wt" }, 0, { "no guest had normal_wt\n" }, { LOST } },
@@ -211,6 +211,205 @@ static void had_between(void **state)
 			fail_msg("%s %s: %s", args[6], args[7], guests);
 		json_decref(document);
 	}
+}
+
+/* Runs `audit --had normal_nc --json` and returns whom it names, with when it ended. */
+static const char *who_had(void)
+{
+	static char text[1024];
+	ncg_cleanup(result_free) struct result result = {};
+	const char *args[16] = { AUDIT, "--json", "--had", "normal_nc" };
+	json_t *document, *entry;
+	size_t used = 0, i;
+
+	run(args, &result);
+	assert_int_equal(result.status, 0);
+	document = json_loads(result.out, 0, NULL);
+	assert_non_null(document);
+	*text = '\0';
+	json_array_foreach(json_object_get(document, "had"), i, entry) {
+		const char *name = json_string_value(json_object_get(json_object_get(entry, "guest"),
+								     "name"));
+		const char *until = json_string_value(json_object_get(entry, "until"));
+
+		used += snprintf(text + used, sizeof(text) - used, "%s%s:%.8s", used ? " " : "",
+				 name ? name : "?", until ? until + 11 : "-");
+	}
+	json_decref(document);
+	return text;
+}
+
+/*
+ * The programs' state was removed and a daemon began anew, in the same boot: ids are given
+ * out again, and a VM is found, or its mapping or its end, under one that another had. A
+ * VM whose own mapping was told before it was found is still the same.
+ */
+static void had_under_an_id_used_before(void **state)
+{
+	static const char began[] = HEAD("01T00:00:00", "daemon_start") ",\"boot_id\":\"A\"}\n"
+		MAP("01T00:00:01", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+		HEAD("01T00:00:02", "daemon_start") ",\"boot_id\":\"A\"}\n";
+	static const struct {
+		const char *then;
+		const char *had;
+	} cases[] = {
+		{ HEAD("01T00:00:03", "vm_found") BETA ",\"vm\":1}\n"
+		  MAP("01T00:00:04", "found_mapped", BETA, "1", CARD1, "normal_nc")
+		  HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:04") "]}\n", "alpha:- beta:00:00:05" },
+		{ HEAD("01T00:00:03", "vm_found") ",\"vm\":1}\n"
+		  HEAD("01T00:00:04", "found_mapped") ",\"vm\":1," CARD1
+		  ",\"memory_type\":\"normal_nc\"}\n", "alpha:- ?:-" },
+		{ MAP("01T00:00:04", "found_mapped", BETA, "1", CARD1, "normal_nc"), "alpha:- beta:-" },
+		{ HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:04") "]}\n", "alpha:- beta:00:00:05" },
+		{ HEAD("01T00:00:03", "vm_found") ALPHA ",\"vm\":1}\n"
+		  MAP("01T00:00:04", "found_mapped", ALPHA, "1", CARD1, "normal_nc")
+		  HEAD("01T00:00:05", "vm_destroy") ALPHA ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:01") "]}\n", "alpha:00:00:05" },
+		/* ended by whoever had its last descriptor */
+		{ HEAD("01T00:00:05", "vm_destroy") BETA ",\"vm\":1,\"mapped\":[]}\n", "alpha:00:00:05" },
+		{ HEAD("01T00:00:05", "vm_destroy") ",\"vm\":1,\"mapped\":["
+		  TOTAL(CARD1, "normal_nc", "01T00:00:01") "]}\n", "alpha:00:00:05" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_autofree char *trail = NULL;
+
+		tear_down(NULL);
+		tree_make();
+		assert_true(asprintf(&trail, "%s%s", began, cases[i].then) > 0);
+		tree_file("log", trail);
+		if (strcmp(who_had(), cases[i].had))
+			fail_msg("case %zu: %s", i, who_had());
+	}
+}
+
+/* ------------------------------------------------------------------------- clocks */
+
+#define START(time, boot) HEAD(time, "daemon_start") ",\"boot_id\":\"" boot "\"}\n"
+#define CLOCK(time, before, moved)                                                      \
+	HEAD(time, "clock_changed") ",\"before\":\"" T(before) "\",\"moved_by_ns\":" moved "000000000}\n"
+#define END(time, guest, vm, card, first)                                               \
+	HEAD(time, "vm_destroy") guest ",\"vm\":" vm ",\"mapped\":[" TOTAL(card, "normal_nc", first) "]}\n"
+
+/*
+ * The clock was two hours ahead and is set right: alpha has the BAR from 12:00 by the wrong
+ * clock, 10:00 by the right one, until 10:30. Beta began and ended by the wrong one, gamma
+ * was there only later, in another boot.
+ */
+static const char clock_trail[] =
+	START("01T11:00:00", "A")
+	MAP("01T11:50:00", "stage2_first", BETA, "2", CARD1, "normal_nc")
+	END("01T11:55:00", BETA, "2", CARD1, "01T11:50:00")
+	MAP("01T12:00:00", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+	CLOCK("01T10:05:00", "01T12:05:00", "-7200")
+	END("01T10:30:00", ALPHA, "1", CARD1, "01T10:00:00")
+	START("02T00:00:00", "B")
+	MAP("02T00:10:00", "stage2_first", GAMMA, "1", CARD1, "normal_nc")
+	CLOCK("02T00:20:00", "02T00:15:00", "300");
+
+static void had_while_the_clock_was_set(void **state)
+{
+	static const struct {
+		const char *since, *until, *guests;
+	} cases[] = {
+		/* by the clock as it was set later */
+		{ "01T10:10:00", "01T10:20:00", "alpha" },
+		{ "01T10:01:00", "01T10:02:00", "alpha" },
+		{ "01T09:51:00", "01T09:52:00", "beta" },
+		/* by what it showed then */
+		{ "01T12:01:00", "01T12:02:00", "alpha" },
+		{ "01T11:51:00", "01T11:52:00", "beta" },
+		/* which it never showed while anyone had it */
+		{ "01T10:31:00", "01T11:49:00", "" },
+		{ "01T12:06:00", "01T13:00:00", "" },
+		{ "01T09:56:00", "01T09:59:00", "" },
+		/* another boot's clock is its own */
+		{ "02T00:12:00", "02T00:12:30", "gamma" },
+		{ "02T00:16:00", "02T00:17:00", "gamma" },
+		{ "01T22:10:00", "01T22:30:00", "" },
+	};
+
+	(void)state;
+	tree_file("log", clock_trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		char since[64], until[64], guests[64] = "";
+		const char *args[16] = { AUDIT, "--json", "--had", "normal_nc", "--since", since,
+					 "--until", until };
+		json_t *document, *entry;
+		size_t j;
+
+		snprintf(since, sizeof(since), "2026-01-%sZ", cases[i].since);
+		snprintf(until, sizeof(until), "2026-01-%sZ", cases[i].until);
+		run(args, &result);
+		document = json_loads(result.out, 0, NULL);
+		json_array_foreach(json_object_get(document, "had"), j, entry) {
+			const char *name = json_string_value(json_object_get(
+				json_object_get(entry, "guest"), "name"));
+
+			strcat(strcat(guests, *guests ? " " : ""), name);
+		}
+		if (strcmp(guests, cases[i].guests))
+			fail_msg("%s to %s: '%s'", since, until, guests);
+		json_decref(document);
+	}
+}
+
+/* What is shown of it, and which records there are between two times. */
+static void records_while_the_clock_was_set(void **state)
+{
+	static const struct line lines[] = {
+		{ { AUDIT, "--had", "normal_nc", "--guest", "alpha" }, 0,
+		  { T("01T12:00:00") "  " T("01T10:30:00") ", its clock was set meanwhile  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--guest", "alpha", "--json" }, 0,
+		  { "\"shown\": [\n        {\n          \"from\": \"" T("01T12:00:00") "\",\n"
+		    "          \"until\": \"" T("01T12:05:00") "\"\n        },\n        {\n"
+		    "          \"from\": \"" T("01T10:05:00") "\",\n"
+		    "          \"until\": \"" T("01T10:30:00") "\"",
+		    "\"corrected\": {\n        \"from\": \"" T("01T10:00:00") "\",\n"
+		    "        \"until\": \"" T("01T10:30:00") "\"" }, {} },
+		{ { AUDIT, "--type", "clock_changed" }, 0,
+		  { T("01T10:05:00") "  the host's clock was set back by 7200.000 s; it showed "
+		    T("01T12:05:00") " just before\n"
+		    T("02T00:20:00") "  the host's clock was set forward by 300.000 s" }, {} },
+		/* by the right clock, and by what it showed */
+		{ { AUDIT, "--type", "stage2_first", "--since", "2026-01-01T09:59Z", "--until",
+		    "2026-01-01T10:01Z" }, 0, { T("01T12:00:00") "  alpha" }, {} },
+		{ { AUDIT, "--type", "stage2_first", "--since", "2026-01-01T11:59Z", "--until",
+		    "2026-01-01T12:01Z" }, 0, { T("01T12:00:00") "  alpha" }, {} },
+	};
+
+	(void)state;
+	tree_file("log", clock_trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
+/* A trail that has no word of it, of an older daemon: nobody is left out. */
+static void had_when_nobody_told_of_the_clock(void **state)
+{
+	static const char trail[] =
+		MAP("01T12:00:00", "stage2_first", ALPHA, "1", CARD1, "normal_nc")
+		END("01T10:30:00", ALPHA, "1", CARD1, "01T10:00:00");
+	static const struct line lines[] = {
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T10:10Z", "--until",
+		    "2026-01-01T10:20Z" }, 0, { "  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T12:10Z" }, 0, { "  1-1 " }, {} },
+		{ { AUDIT, "--had", "normal_nc", "--since", "2026-01-01T10:31Z", "--until",
+		    "2026-01-01T11:59Z" }, 0, { "no guest had normal_nc\n" }, {} },
+	};
+
+	(void)state;
+	tree_file("log", trail);
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	check_lines(lines, ARRAY_SIZE(lines));
 }
 
 /* ---------------------------------------------------------------------- following */
@@ -344,6 +543,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(chosen, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_under_an_id_used_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_while_the_clock_was_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(records_while_the_clock_was_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(had_when_nobody_told_of_the_clock, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(follows, set_up, tear_down),
 	};
 

@@ -86,9 +86,11 @@ static void label_values(void **state)
 		{ "plain 1.0", "plain 1.0" },
 		{ "a\\b", "a\\\\b" },
 		{ "a\"b", "a\\\"b" },
-		{ "a\nb", "a\\nb" },
-		{ "\\\"\n", "\\\\\\\"\\n" },
-		{ "{}=,#\t", "{}=,#\t" },
+		{ "a\nb", "a\\\\x0ab" },
+		{ "\\\"\n", "\\\\\\\"\\\\x0a" },
+		{ "{}=,# ", "{}=,# " },
+		/* what could steer a terminal */
+		{ "\033[2J\xe2\x80\xae", "\\\\x1b[2J\\\\u202e" },
 		/* UTF-8 of two, three and four bytes passes */
 		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
 		  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
@@ -98,7 +100,7 @@ static void label_values(void **state)
 		{ "a\xc3", "a\xef\xbf\xbd" },
 		{ "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xc3\"", "\xef\xbf\xbd\\\"" },
-		{ "\xe2\x82\n", "\xef\xbf\xbd\xef\xbf\xbd\\n" },
+		{ "\xe2\x82\n", "\xef\xbf\xbd\xef\xbf\xbd\\\\x0a" },
 		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },

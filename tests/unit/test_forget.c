@@ -14,6 +14,7 @@
 #include "abi.h"
 #include "forget.h"
 #include "guest.h"
+#include "tree.h"
 
 static int new_map(enum bpf_map_type type, size_t key, size_t value, bool preallocated)
 {
@@ -52,7 +53,7 @@ static void decisions_of_processes(void **state)
 	if (!ended)
 		_exit(0);
 	assert_int_equal(waitpid(ended, NULL, 0), ended);
-	assert_int_equal(ncg_guest_read(NULL, getpid(), &self), 0);
+	assert_int_equal(ncg_guest_read(NULL, getpid(), NULL, &self), 0);
 	for (unsigned int i = 0; i < 120; i++) {
 		struct ncg_decided_key key = {
 			/* in the middle of a tick of 10 ms */
@@ -73,6 +74,23 @@ static void decisions_of_processes(void **state)
 	close(fd);
 }
 
+/* For each decision one file of fixed length is read, however long the command line is. */
+static void only_the_start_is_read(void **state)
+{
+	const struct ncg_decided_key key = { .start_boot_ns = 75000000, .pid = 4711 };
+	int fd = new_map(BPF_MAP_TYPE_HASH, sizeof(key), sizeof(struct ncg_decided), false);
+	struct ncg_decided value = { .generation = 1 };
+
+	(void)state;
+	tree_make();
+	tree_file("4711/stat", "4711 (q) S 1 1 1 0 -1 1 1 0 1 0 3 4 0 0 20 0 6 0 7\n");
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_int_equal(ncg_forget_decided(fd, tree), 0);
+	assert_int_equal(elements(fd, sizeof(key)), 1);
+	tree_remove();
+	close(fd);
+}
+
 static void maps_that_are_none(void **state)
 {
 	(void)state;
@@ -83,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions_of_processes),
+		cmocka_unit_test(only_the_start_is_read),
 		cmocka_unit_test(maps_that_are_none),
 	};
 

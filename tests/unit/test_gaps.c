@@ -333,6 +333,65 @@ static void test_exactly_the_withheld_are_lost(void **state)
 	assert_true(seen > 100000 && lost > 10000);
 }
 
+/* ------------------------------------------------------------------- ranges */
+
+static void expect_same(const struct ncg_gaps *a, const struct ncg_gaps *b)
+{
+	assert_int_equal(a->next, b->next);
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++) {
+		assert_int_equal(a->open[i].first, b->open[i].first);
+		assert_int_equal(a->open[i].last, b->open[i].last);
+	}
+}
+
+/* A range is all its numbers, one after the other. */
+static void test_range_is_its_numbers(void **state)
+{
+	static struct ncg_gaps whole, single;
+	uint64_t seed = model_seed(20260606);
+
+	(void)state;
+	for (size_t run = 0; run < 2000; run++) {
+		uint64_t start = model_random(&seed) >> 2;
+
+		begin(&whole, start);
+		begin(&single, start);
+		for (size_t i = 0; i < 40; i++) {
+			uint64_t first = start - 3 + model_below(&seed, 100);
+			uint64_t size = 1 + model_below(&seed, model_chance(&seed, 50) ? 3 : 40);
+
+			ncg_gaps_seen_range(&whole, first, first + size - 1, TIME(first + size));
+			for (uint64_t seq = first; seq < first + size; seq++)
+				ncg_gaps_seen(&single, seq, TIME(first + size));
+			expect_same(&whole, &single);
+		}
+	}
+}
+
+/* A loss of any size is dealt with at once: number by number this would never end. */
+static void test_range_of_any_size(void **state)
+{
+	const uint64_t far = UINT64_C(1) << 62;
+	struct ncg_gaps gaps;
+	struct ncg_gap gap;
+
+	(void)state;
+	begin(&gaps, 0);
+	ncg_gaps_seen_range(&gaps, 10, far, TIME(far));
+	assert_int_equal(ncg_gaps_done(&gaps), 0);
+	ncg_gaps_seen_range(&gaps, 1, 4, TIME(far));
+	assert_int_equal(ncg_gaps_done(&gaps), 4);
+	/* backwards is no range */
+	ncg_gaps_seen_range(&gaps, 9, 5, TIME(far));
+	assert_true(ncg_gaps_settle(&gaps, far, &gap));
+	assert_int_equal(gap.first, 5);
+	assert_int_equal(gap.last, 9);
+	assert_int_equal(ncg_gaps_done(&gaps), far);
+	assert_false(ncg_gaps_seen(&gaps, far, TIME(far)));
+	assert_true(ncg_gaps_seen(&gaps, far + 1, TIME(far + 1)));
+}
+
 /* ----------------------------------------------------------------- overflow */
 
 /* The two nearest are made one; the others are left alone. */
@@ -465,6 +524,8 @@ int main(void)
 		cmocka_unit_test(test_put_back),
 		cmocka_unit_test(test_times_out_of_order),
 		cmocka_unit_test(test_exactly_the_withheld_are_lost),
+		cmocka_unit_test(test_range_is_its_numbers),
+		cmocka_unit_test(test_range_of_any_size),
 		cmocka_unit_test(test_overflow_joins_the_nearest),
 		cmocka_unit_test(test_overflow_in_the_middle),
 		cmocka_unit_test(test_overflow_forgets_nothing),

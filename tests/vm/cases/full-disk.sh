@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The disk of the trail is full: the gate decides as before, and what cannot be recorded
-# is counted. Once there is room the trail says what is missing, and tells what that hid.
+# is counted. Once there is room the trail says what is missing, and tells what that hid;
+# and what is said only once, of policies and of what the looks at guests find, is there.
 # kernels: 6.12 6.12-16k 7.3 series
 passthrough $ivshmem $bochs
 policy <<-END
@@ -41,11 +42,24 @@ wait_for 10 errors_are $((already + 4)) # a decision, a BAR mmap, first mappings
 ! audit_has '.type == "stage2_first" and .guest.pid == '$full || fail "recorded on a full disk"
 has "$work/ncgated.log" "cannot be written; records are lost"
 
+# Found by looks while nothing can be written: what that guest has is denied by now.
+sed -i 's/^allow/deny/' "$work/policy.conf"
+kill -HUP "$daemon_pid"
+wait_for 10 generation_is $((generation += 1))
+stale_is() { metrics; [ "$(sample 'ncgate_mismatches{mismatch="stale"}')" = "$1" ]; }
+wait_for 30 stale_is 1
+
 rm "$work/disk/fill"
 wait_for 30 audit_has '.type == "gap" and .cause == "not_written"'
 wait_for 30 audit_has '.type == "found_mapped" and .guest.pid == '$full'
 	and .device.slot == "'$ivshmem'" and .memory_type == "normal_nc"'
-equal "$(audit '.type == "gap"' | jq .lost | jq -s add)" "$(errors)" "records that are missing"
+wait_for 30 audit_has '.type == "mismatch" and .mismatch == "stale" and .guest.pid == '$full
+equal "$(audit '.type == "mismatch"' | wc -l)" 1 "the mismatch"
+equal "$(audit '.type == "policy_load"' | jq -s 'map(.generation) == [range(1; '$((generation + 1))')]')" \
+	true "every policy that was in force"
+# Those before the guests were all of policies; of those after, two were kept.
+equal "$(audit '.type == "gap"' | jq .lost | jq -s add)" $(($(errors) - already - 2)) \
+	"records that are missing"
 equal "$(audit '.type == "gap"' | jq -c '[.cause, .since <= .until]' | sort -u)" \
 	'["not_written",true]' "what the gaps say"
 end "$full"
