@@ -26,6 +26,7 @@ struct ncg_ledger_maps {
 	int vm_notes;
 	int sequences;
 	int bars;
+	int shares; /* of `uses`; below 0: none */
 };
 
 /* Returns 0 or -ENOMEM, logged. */

@@ -111,6 +111,7 @@ static void load(struct world *w)
 		.vm_notes = map_of(w, "vm_notes"),
 		.sequences = map_of(w, "sequences"),
 		.bars = map_of(w, "bars"),
+		.shares = map_of(w, "shares"),
 	};
 }
 
@@ -158,7 +159,7 @@ static int set_up(void **state)
 	load(w);
 	if (!loadable)
 		return 0;
-	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1 },
+	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1, -1, NULL },
 					    &w->inventory), 0);
 	begin(w);
 	/* What a daemon looks for when it begins. */
