@@ -7,6 +7,7 @@
  * kernel's own default holds.
  */
 #include "event.bpf.h"
+#include "share.bpf.h"
 #include "vfio.bpf.h"
 
 static __always_inline const union ncg_pelement *ncg_policy_element(void *policy_map, __u32 index)
@@ -78,7 +79,9 @@ static __always_inline void note_decided(struct pci_dev *pdev, __u32 bar,
 	};
 
 	/* Where there is no room the mapping will look like one that nobody decided. */
-	bpf_map_update_elem(&decided, &key, &value, BPF_ANY);
+	if (bpf_map_update_elem(&decided, &key, &value, BPF_EXIST))
+		share_add(NCG_SHARED_DECIDED, &decided, pci_bar_id(pdev, bar), &key, &value,
+			  NCG_CTR_FULL_DECIDED);
 }
 
 /*

@@ -219,6 +219,27 @@ static const struct ncg_family_desc families[] = {
 		"Audit records that the journal or the kernel's audit subsystem did not take.",
 		{ "sink", NULL },
 	},
+	[NCG_MF_MAP_ENTRIES] = {
+		"ncgate_map_entries", NCG_FAMILY_GAUGE,
+		"Entries of a pinned BPF map.",
+		{ "map" },
+	},
+	[NCG_MF_MAP_MAX_ENTRIES] = {
+		"ncgate_map_max_entries", NCG_FAMILY_GAUGE,
+		"Entries that a pinned BPF map has room for.",
+		{ "map" },
+	},
+	[NCG_MF_MAP_FULL_TOTAL] = {
+		"ncgate_map_full_total", NCG_FAMILY_COUNTER,
+		"Entries that a program left out: the map had no room, or the BAR had its share "
+		"of it.",
+		{ "map" },
+	},
+	[NCG_MF_BARS_LEFT_OUT] = {
+		"ncgate_bars_left_out", NCG_FAMILY_GAUGE,
+		"Address ranges of BARs that did not fit in the map bars; 0 as a rule.",
+		{ NULL },
+	},
 	[NCG_MF_WALK_ERRORS_TOTAL] = {
 		"ncgate_walk_errors_total", NCG_FAMILY_COUNTER,
 		"Table pages that could not be read or changed while they were.",
@@ -272,6 +293,12 @@ static const struct {
 	[NCG_CTR_VMS_CREATED] = { NCG_MF_VMS_CREATED_TOTAL, NULL },
 	[NCG_CTR_VMS_DESTROYED] = { NCG_MF_VMS_DESTROYED_TOTAL, NULL },
 	[NCG_CTR_EVENTS_LOST] = { NCG_MF_EVENTS_LOST_TOTAL, NULL },
+	[NCG_CTR_FULL_BARS] = { NCG_MF_MAP_FULL_TOTAL, "bars" },
+	[NCG_CTR_FULL_REGIONS] = { NCG_MF_MAP_FULL_TOTAL, "regions" },
+	[NCG_CTR_FULL_OPENED] = { NCG_MF_MAP_FULL_TOTAL, "opened" },
+	[NCG_CTR_FULL_VM_IDS] = { NCG_MF_MAP_FULL_TOTAL, "vm_ids" },
+	[NCG_CTR_FULL_DECIDED] = { NCG_MF_MAP_FULL_TOTAL, "decided" },
+	[NCG_CTR_FULL_USES] = { NCG_MF_MAP_FULL_TOTAL, "uses" },
 };
 static_assert(ARRAY_SIZE(counter_samples) == NCG_CTR_NR, "a counter has no metric");
 

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "map_sizes.h"
 #include "mapped.skel.h"
 #include "pins.h"
 
@@ -63,7 +64,9 @@ static struct mapped_bpf *load(void)
 		return NULL;
 	}
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	r = mapped_bpf__load(skel);
+	r = ncg_map_sizes_set(skel->obj, NCG_PINS_MAPS_DIR, NULL);
+	if (!r)
+		r = mapped_bpf__load(skel);
 	/* What is built in has no state of its own. */
 	if (!r && access("/sys/module/vfio/initstate", F_OK))
 		r = find_built_in(skel);

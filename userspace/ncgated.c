@@ -38,6 +38,7 @@
 #include "kernel_change.h"
 #include "log.h"
 #include "loop.h"
+#include "map_watch.h"
 #include "mapped.h"
 #include "mismatch.h"
 #include "name_watch.h"
@@ -85,6 +86,8 @@ struct daemon {
 	int timer;
 	unsigned int seconds; /* of the timer */
 	int walk_timer;
+	struct ncg_forget forget;
+	struct ncg_map_watch *map_watch;
 };
 
 enum {
@@ -373,11 +376,15 @@ static bool find_decided(void *arg, const struct ncg_decided_key *key,
 	return !bpf_map_lookup_elem(ncg_programs_map(d->programs, "decided"), key, ret_decided);
 }
 
-/* Guests that ended leave nothing in the maps; those that run are held against the policy. */
+/* Guests that run are held against the policy, and the maps against their room. */
 static void look_at_guests(struct daemon *d)
 {
-	ncg_forget_decided(ncg_programs_map(d->programs, "decided"), NULL);
+	__u64 counters[NCG_CTR_NR];
+
 	ncg_view_look(&d->sources);
+	if (!ncg_programs_counters(d->programs, counters))
+		ncg_map_watch_look(d->map_watch, counters,
+				   ncg_inventory_bars(d->inventory).left_out);
 }
 
 /* Holds the policy in force against the hazards of this host; says what is new. */
@@ -604,6 +611,9 @@ static void on_timer(void *arg, uint32_t ready)
 	ncg_events_settle(d->events);
 	ncg_audit_tick(d->audit);
 	look_for_missing(d);
+	/* Processes that ended leave nothing in the maps. */
+	ncg_forget_decided(&d->forget, ncg_programs_map(d->programs, "decided"),
+			   ncg_programs_map(d->programs, "shares"), NULL);
 	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
 		look_at_guests(d);
 }
@@ -709,6 +719,7 @@ static int open_events(struct daemon *d)
 		.kept = ncg_programs_map(d->programs, "kept"),
 		.sequences = ncg_programs_map(d->programs, "sequences"),
 		.bars = ncg_programs_map(d->programs, "bars"),
+		.shares = ncg_programs_map(d->programs, "shares"),
 	};
 
 	return ncg_events_open(ncg_programs_map(d->programs, "events"), &maps, d->audit,
@@ -727,6 +738,15 @@ static int exit_status_of_open(int error)
 	}
 }
 
+static int open_map_watch(struct daemon *d)
+{
+	struct ncg_map_watch_maps maps = { .shares = ncg_programs_map(d->programs, "shares") };
+
+	for (enum ncg_watched_map m = 0; m < NCG_WATCHED_NR; m++)
+		maps.fds[m] = ncg_programs_map(d->programs, ncg_map_watch_name(m));
+	return ncg_map_watch_open(&maps, &d->map_watch);
+}
+
 /* From a policy to a running daemon: the gate first. Returns an exit status. */
 static int start(struct daemon *d, const struct ncg_policy *policy)
 {
@@ -738,6 +758,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 	if (ncg_inventory_open(&(struct ncg_inventory_maps){
 				       .bars = ncg_programs_map(d->programs, "bars"),
 				       .regions = ncg_programs_map(d->programs, "regions"),
+				       .shares = ncg_programs_map(d->programs, "shares"),
 			       },
 			       &d->inventory) ||
 	    open_events(d))
@@ -767,6 +788,9 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 	/* Without it command lines are read at each look. */
 	ncg_guest_cache_new(&d->identities);
 
+	if (open_map_watch(d))
+		return NCG_EXIT_INTERNAL;
+
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
 		.walk = d->walk,
@@ -775,6 +799,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 		.audit = d->audit,
 		.hazards = d->hazards,
 		.mismatches = d->mismatches,
+		.map_watch = d->map_watch,
 		.names = d->names,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit.path,
@@ -852,6 +877,7 @@ static void release(struct daemon *d)
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
 	ncg_mismatch_watch_close(d->mismatches);
+	ncg_map_watch_close(d->map_watch);
 	ncg_guest_cache_free(d->identities);
 	ncg_name_watch_close(d->names);
 	ncg_walk_close(d->walk);

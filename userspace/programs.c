@@ -23,6 +23,7 @@
 #include "cleanup.h"
 #include "kernel_change.h"
 #include "log.h"
+#include "map_sizes.h"
 #include "maps.skel.h"
 #include "observe.skel.h"
 #include "pins.h"
@@ -77,7 +78,7 @@ static const enum ncg_program deciders[] = {
 
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
 				    "regions", "opened", "vm_ids", "uses", "recorded",
-				    "vm_notes", "kept", "decided" };
+				    "vm_notes", "kept", "decided", "shares" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
 struct ncg_programs {
@@ -148,9 +149,10 @@ static int set_constant(struct bpf_object *object, const char *name, __u32 value
 
 /*
  * Loads an object with only the programs of a set (bit p stands for program p).
- * The pinned maps are used where they exist and made where not.
+ * The pinned maps are used where they exist and made where not, of sizes for those needs.
  */
-static int object_load(enum object kind, unsigned int set, struct bpf_object **ret_object)
+static int object_load(enum object kind, unsigned int set, const struct ncg_map_needs *needs,
+		       struct bpf_object **ret_object)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PINS_MAPS_DIR);
 	struct bpf_object *object;
@@ -171,6 +173,8 @@ static int object_load(enum object kind, unsigned int set, struct bpf_object **r
 	if (set)
 		r = set_constant(object, "page_shift", __builtin_ctzl(sysconf(_SC_PAGESIZE)));
 	if (!r)
+		r = ncg_map_sizes_set(object, NCG_PINS_MAPS_DIR, needs);
+	if (!r)
 		r = bpf_object__load(object);
 	if (r) {
 		bpf_object__close(object);
@@ -180,12 +184,20 @@ static int object_load(enum object kind, unsigned int set, struct bpf_object **r
 	return 0;
 }
 
-/* Makes every shared map that is not pinned yet. */
+/* Makes every shared map that is not pinned yet, as large as this host needs it. */
 static int make_maps(void)
 {
+	struct ncg_map_needs needs = {};
+	struct ncg_devices *devices;
 	struct bpf_object *object;
-	int r = object_load(OBJECT_MAPS, 0, &object);
+	int r = ncg_devices_read(NULL, &devices);
 
+	/* A host without PCI, or that does not show it: the least will do. */
+	if (!r) {
+		needs = ncg_map_needs_of(devices);
+		ncg_devices_free(devices);
+	}
+	r = object_load(OBJECT_MAPS, 0, &needs, &object);
 	if (!r)
 		bpf_object__close(object);
 	return r;
@@ -342,7 +354,7 @@ static void note(struct ncg_programs *programs, enum ncg_program p, int error)
 static void attach_set(struct ncg_programs *programs, enum object kind, unsigned int set)
 {
 	struct bpf_object *object;
-	int r = set ? object_load(kind, set, &object) : 0;
+	int r = set ? object_load(kind, set, NULL, &object) : 0;
 
 	if (!set)
 		return;

@@ -199,6 +199,9 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 	if (!ncg_programs_before_gate(sources->programs, &before_gate))
 		ncg_exposition_u64(e, NCG_MF_BAR_MMAPS_BEFORE_GATE, before_gate, NCG_LABELS());
 	ncg_exposition_counters(e, counters);
+	ncg_map_watch_metrics(sources->map_watch, ncg_inventory_bars(sources->inventory).used, e);
+	ncg_exposition_u64(e, NCG_MF_BARS_LEFT_OUT,
+			   ncg_inventory_bars(sources->inventory).left_out, NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_AUDIT_RECORDS_TOTAL, ncg_audit_records(sources->audit),
 			   NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_AUDIT_WRITE_ERRORS_TOTAL, ncg_audit_errors(sources->audit),

@@ -16,6 +16,7 @@
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
+#include "map_watch.h"
 #include "mismatch.h"
 #include "name_watch.h"
 #include "programs.h"
@@ -30,6 +31,7 @@ struct ncg_sources {
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
+	const struct ncg_map_watch *map_watch;
 	const struct ncg_name_watch *names;
 	const char *policy_file;
 	const char *audit_file;

@@ -112,6 +112,7 @@ static void load(struct world *w)
 		.kept = map_of(w, "kept"),
 		.sequences = map_of(w, "sequences"),
 		.bars = map_of(w, "bars"),
+		.shares = map_of(w, "shares"),
 	};
 }
 
@@ -159,7 +160,7 @@ static int set_up(void **state)
 	load(w);
 	if (!loadable)
 		return 0;
-	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1 },
+	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1, -1, NULL },
 					    &w->inventory), 0);
 	begin(w);
 	/* What a daemon looks for when it begins. */

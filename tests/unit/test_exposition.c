@@ -186,6 +186,12 @@ static void counters(void **state)
 		[NCG_CTR_VMS_CREATED] = "\nncgate_vms_created_total 110\n",
 		[NCG_CTR_VMS_DESTROYED] = "\nncgate_vms_destroyed_total 111\n",
 		[NCG_CTR_EVENTS_LOST] = "\nncgate_events_lost_total 112\n",
+		[NCG_CTR_FULL_BARS] = "\nncgate_map_full_total{map=\"bars\"} 113\n",
+		[NCG_CTR_FULL_REGIONS] = "\nncgate_map_full_total{map=\"regions\"} 114\n",
+		[NCG_CTR_FULL_OPENED] = "\nncgate_map_full_total{map=\"opened\"} 115\n",
+		[NCG_CTR_FULL_VM_IDS] = "\nncgate_map_full_total{map=\"vm_ids\"} 116\n",
+		[NCG_CTR_FULL_DECIDED] = "\nncgate_map_full_total{map=\"decided\"} 117\n",
+		[NCG_CTR_FULL_USES] = "\nncgate_map_full_total{map=\"uses\"} 118\n",
 	};
 	ncg_autoexposition struct ncg_exposition *e = make(0);
 	ncg_autofree char *text = NULL;

@@ -46,6 +46,7 @@ static void decisions_of_processes(void **state)
 	const size_t size = sizeof(struct ncg_decided_key);
 	int fd = new_map(BPF_MAP_TYPE_HASH, size, sizeof(struct ncg_decided), false);
 	struct ncg_decided value = { .generation = 1 };
+	struct ncg_forget forget = {};
 	struct ncg_guest self;
 	pid_t ended = fork();
 
@@ -68,9 +69,9 @@ static void decisions_of_processes(void **state)
 		assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
 	}
 	ncg_guest_done(&self);
-	assert_int_equal(ncg_forget_decided(fd, NULL), 90);
+	assert_int_equal(ncg_forget_decided(&forget, fd, -1, NULL), 90);
 	assert_int_equal(elements(fd, size), 30);
-	assert_int_equal(ncg_forget_decided(fd, NULL), 0);
+	assert_int_equal(ncg_forget_decided(&forget, fd, -1, NULL), 0);
 	close(fd);
 }
 
@@ -85,7 +86,7 @@ static void only_the_start_is_read(void **state)
 	tree_make();
 	tree_file("4711/stat", "4711 (q) S 1 1 1 0 -1 1 1 0 1 0 3 4 0 0 20 0 6 0 7\n");
 	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
-	assert_int_equal(ncg_forget_decided(fd, tree), 0);
+	assert_int_equal(ncg_forget_decided(&(struct ncg_forget){}, fd, -1, tree), 0);
 	assert_int_equal(elements(fd, sizeof(key)), 1);
 	tree_remove();
 	close(fd);
@@ -94,7 +95,7 @@ static void only_the_start_is_read(void **state)
 static void maps_that_are_none(void **state)
 {
 	(void)state;
-	assert_int_equal(ncg_forget_decided(-1, NULL), -EBADF);
+	assert_int_equal(ncg_forget_decided(&(struct ncg_forget){}, -1, -1, NULL), -EBADF);
 }
 
 int main(void)
