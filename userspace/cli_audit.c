@@ -23,6 +23,7 @@
 #include "record_text.h"
 #include "text.h"
 #include "trail.h"
+#include "trail_filter.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -111,56 +112,6 @@ static bool parse_time(const char *option, const char *text, char ret_text[TIME_
 	return false;
 }
 
-/* ----------------------------------------------------------------------- filters */
-
-static bool is_guest(const char *wanted, const json_t *guest)
-{
-	static const char *const keys[] = { "name", "uuid", "id" };
-	char pid[24];
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(wanted, ncg_cli_text(guest, keys[i])))
-			return true;
-	snprintf(pid, sizeof(pid), "%lld", ncg_cli_number(guest, "pid"));
-	return json_object_get(guest, "pid") && !strcmp(wanted, pid);
-}
-
-static bool is_device(const char *wanted, const json_t *device)
-{
-	const char *slot = ncg_cli_text(device, "slot");
-	char id[24];
-
-	snprintf(id, sizeof(id), "%s:%s", ncg_cli_text(device, "vendor_id"),
-		 ncg_cli_text(device, "device_id"));
-	if (!strcasecmp(wanted, slot) || !strcasecmp(wanted, id))
-		return true;
-	return !strncmp(slot, "0000:", 5) && !strcasecmp(wanted, slot + 5);
-}
-
-/* Of a record, or of one of what it lists as mapped or as counted. */
-static bool is_about(const struct ncg_cli *cli, const json_t *record)
-{
-	static const char *const lists[] = { "mapped", "of" };
-	const json_t *part;
-	size_t i;
-
-	if ((!cli->guest || is_guest(cli->guest, json_object_get(record, "guest"))) &&
-	    (!cli->device || is_device(cli->device, json_object_get(record, "device"))))
-		return true;
-	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
-		json_array_foreach(json_object_get(record, lists[list]), i, part) {
-			const json_t *guest = json_object_get(part, "guest");
-
-			if (!guest)
-				guest = json_object_get(record, "guest");
-			if ((!cli->guest || is_guest(cli->guest, guest)) &&
-			    (!cli->device ||
-			     is_device(cli->device, json_object_get(part, "device"))))
-				return true;
-		}
-	return false;
-}
-
 /* ----------------------------------------------------------------------- records */
 
 static bool is_between(const struct query *query, const char *when)
@@ -186,7 +137,7 @@ static const char *print_record(const struct query *query, const json_t *record)
 	ncg_autofree char *text = NULL;
 
 	if (!was_asked_for(query, when) ||
-	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !is_about(cli, record))
+	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !ncg_trail_is_about(record, cli->guest, cli->device))
 		return NULL;
 	if (cli->json)
 		return ncg_cli_print_json_line(record) ? "no memory for it" : NULL;
@@ -331,7 +282,7 @@ static json_t *choose_entries(const struct query *query)
 	size_t i;
 
 	json_array_foreach(ncg_history_entries(query->history), i, entry)
-		if (ncg_history_was(entry, query->since, query->until) && is_about(query->cli, entry))
+		if (ncg_history_was(entry, query->since, query->until) && ncg_trail_is_about(entry, query->cli->guest, query->cli->device))
 			json_array_append(chosen, entry);
 	return chosen;
 }

@@ -292,6 +292,9 @@ void ncg_cli_tell_trail(const struct ncg_cli *cli, const struct ncg_trail *trail
 	if (trail->lost)
 		ncg_warning("%s: %" PRIu64 " events were lost before they could be recorded",
 			    cli->audit, trail->lost);
+	if (trail->missing)
+		ncg_warning("%s: %" PRIu64 " files that go before are not there; the trail is whole "
+			    "from %s on", cli->audit, trail->missing, trail->whole_since);
 }
 
 enum ncg_exit ncg_cli_fail(int error)

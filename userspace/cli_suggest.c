@@ -106,21 +106,25 @@ static void add_name(json_t *names, const char *name)
 	json_array_append_new(names, shown);
 }
 
-/* A use at a time of the trail; the trail goes forward. */
-static struct use *note(struct uses *uses, const json_t *record)
+/*
+ * A use at a time of the trail; the trail goes forward. place: a record, or a part of one,
+ * that has the device; guest: one that has the guest, or does not know it.
+ */
+static struct use *note(struct uses *uses, const json_t *place, const json_t *guest,
+			const char *time)
 {
-	const json_t *guest = json_object_get(record, "guest");
-	const char *slot, *time = ncg_cli_text(record, "time");
+	const json_t *who = json_object_get(guest, "guest");
+	const char *slot;
 	unsigned int bar;
 	struct use *use;
 
-	if (!ncg_trail_place(record, &slot, &bar))
+	if (!ncg_trail_place(place, &slot, &bar))
 		return NULL;
-	use = use_of(uses, slot, bar, ncg_cli_number(guest, "uid"),
-		     json_string_value(json_object_get(guest, "cgroup")));
+	use = use_of(uses, slot, bar, ncg_cli_number(who, "uid"),
+		     json_string_value(json_object_get(who, "cgroup")));
 	if (!use)
 		return NULL;
-	add_name(use->guests, ncg_trail_guest(record));
+	add_name(use->guests, who ? ncg_trail_guest(guest) : "a guest that is not known");
 	if (!use->first)
 		use->first = strdup(time);
 	free(use->last);
@@ -128,18 +132,18 @@ static struct use *note(struct uses *uses, const json_t *record)
 	return use;
 }
 
-static const char *take_mmap(void *arg, const json_t *record)
+/* A BAR that was granted to a VMM: a record `bar_mmap`, or a part of `gate`. */
+static const char *take_granted(struct uses *uses, const json_t *part, const char *time)
 {
 	struct ncg_tuple tuple;
-	const char *wrong = ncg_trail_tuple(record, &tuple);
+	const char *wrong = ncg_trail_tuple(part, &tuple);
 	struct use *use;
 
 	if (wrong)
 		return wrong;
-	if (!json_is_true(json_object_get(record, "granted")) ||
-	    ncg_cli_number(record, "result"))
+	if (!json_is_true(json_object_get(part, "granted")) || ncg_cli_number(part, "result"))
 		return NULL;
-	use = note(arg, record);
+	use = note(uses, part, part, time);
 	if (!use)
 		return "no memory for it";
 	use->tuple = tuple;
@@ -147,18 +151,61 @@ static const char *take_mmap(void *arg, const json_t *record)
 	return NULL;
 }
 
+static const char *take_mmap(void *arg, const json_t *record)
+{
+	return take_granted(arg, record, ncg_cli_text(record, "time"));
+}
+
+/* What was mapped before there was a gate: its mmaps are in no record of their own. */
+static const char *take_gate(void *arg, const json_t *record)
+{
+	const char *wrong = NULL;
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "mapped"), i, part)
+		if (!wrong)
+			wrong = take_granted(arg, part, ncg_cli_text(record, "time"));
+	return wrong;
+}
+
 /* Memory that is no BAR of this host has no device, and is none of ours. */
+static bool is_normal_nc(const json_t *mapping)
+{
+	return ncg_cli_is(mapping, "memory_type", ncg_names_memtype(NCG_MT_NORMAL_NC)) &&
+	       json_object_get(mapping, "device");
+}
+
+/* A mapping as it came, or as it was found after a loss. */
 static const char *take_map(void *arg, const json_t *record)
 {
 	struct use *use;
 
-	if (!ncg_cli_is(record, "memory_type", ncg_names_memtype(NCG_MT_NORMAL_NC)) ||
-	    !json_object_get(record, "device"))
+	if (!is_normal_nc(record))
 		return NULL;
-	use = note(arg, record);
+	use = note(arg, record, record, ncg_cli_text(record, "time"));
 	if (!use)
 		return "no slot and BAR of its device";
 	use->mapped = true;
+	return NULL;
+}
+
+/* What a VM had in all: where a loss hid the mapping itself, this alone tells it. */
+static const char *take_end(void *arg, const json_t *record)
+{
+	const json_t *total;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "mapped"), i, total) {
+		struct use *use;
+
+		if (!is_normal_nc(total))
+			continue;
+		use = note(arg, total, record, ncg_cli_text(record, "time"));
+		if (!use)
+			return "no slot and BAR of a device";
+		use->mapped = true;
+	}
 	return NULL;
 }
 
@@ -485,7 +532,9 @@ static enum ncg_exit suggest(const struct ncg_cli *cli, struct uses *uses,
 enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli)
 {
 	static const struct ncg_trail_wanted wanted[] = {
-		{ "bar_mmap", take_mmap }, { "stage2_first", take_map }, { NULL, NULL },
+		{ "bar_mmap", take_mmap },   { "gate", take_gate },
+		{ "stage2_first", take_map }, { "found_mapped", take_map },
+		{ "vm_destroy", take_end },   { NULL, NULL },
 	};
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;

@@ -146,6 +146,7 @@ const char *ncg_trail_decision(const json_t *record, struct ncg_trail_decision *
 /* One line of one file of the trail. */
 struct position {
 	const char *stamp;
+	const char *previous; /* stamp of the file that was read before; "": none was */
 	uint64_t line;
 };
 
@@ -164,6 +165,22 @@ static void bad(struct ncg_trail *trail, const struct position *at, bool foreign
 	snprintf(bad->stamp, sizeof(bad->stamp), "%s", at->stamp);
 }
 
+/*
+ * A file that another follows and that is not there: removed, or taken away. By the stamp
+ * alone, for a trail may be looked at under another name.
+ */
+static void look_for_previous(struct ncg_trail *trail, const struct position *at,
+			      const json_t *record)
+{
+	const char *previous = text(record, "previous");
+	size_t length = previous ? strlen(previous) : 0, stamp = NCG_AUDIT_FILE_STAMP_LEN - 1;
+
+	if (!length || (length >= stamp && !strcmp(previous + length - stamp, at->previous)))
+		return;
+	trail->missing++;
+	snprintf(trail->whole_since, sizeof(trail->whole_since), "%s", text(record, "time"));
+}
+
 static void take(struct ncg_trail *trail, const struct position *at, const json_t *record,
 		 const struct ncg_trail_wanted *wanted, void *arg)
 {
@@ -179,6 +196,8 @@ static void take(struct ncg_trail *trail, const struct position *at, const json_
 	}
 	if (!strcmp(type, "gap"))
 		trail->lost += json_integer_value(json_object_get(record, "lost"));
+	if (!strcmp(type, "rotation"))
+		look_for_previous(trail, at, record);
 	for (; wanted->type && !wrong; wanted++)
 		if (!strcmp(wanted->type, "*") || !strcmp(type, wanted->type))
 			wrong = wanted->record(arg, record);
@@ -188,10 +207,10 @@ static void take(struct ncg_trail *trail, const struct position *at, const json_
 		trail->records++;
 }
 
-static int read_file(FILE *file, const char *stamp, const struct ncg_trail_wanted *wanted,
-		     void *arg, struct ncg_trail *trail)
+static int read_file(FILE *file, const char *stamp, const char *previous,
+		     const struct ncg_trail_wanted *wanted, void *arg, struct ncg_trail *trail)
 {
-	struct position at = { .stamp = stamp };
+	struct position at = { .stamp = stamp, .previous = previous };
 	ncg_autofree char *line = NULL;
 	size_t room = 0;
 	ssize_t length;
@@ -219,10 +238,16 @@ static int read_file(FILE *file, const char *stamp, const struct ncg_trail_wante
 	return 0;
 }
 
-/* One that was put aside. Returns 0, or 1 when it is `last`, which was so just now. */
+/*
+ * One that was put aside. Returns 0, or 1 when it is `last`, which was so just now.
+ * *previous becomes its stamp when it was read.
+ */
 static int read_aside(const char *folder, const char *name, const char *stamp, FILE *last,
-		      const struct ncg_trail_wanted *wanted, void *arg, struct ncg_trail *trail)
+		      const char **previous, const struct ncg_trail_wanted *wanted, void *arg,
+		      struct ncg_trail *trail)
 {
+	int r;
+
 	ncg_autofclose FILE *file = NULL;
 	ncg_autofree char *path = NULL;
 	struct stat st, st_last;
@@ -239,7 +264,9 @@ static int read_aside(const char *folder, const char *name, const char *stamp, F
 		return -errno;
 	if (st.st_dev == st_last.st_dev && st.st_ino == st_last.st_ino)
 		return 1;
-	return read_file(file, stamp, wanted, arg, trail);
+	r = read_file(file, stamp, *previous, wanted, arg, trail);
+	*previous = stamp;
+	return r;
 }
 
 int ncg_trail_read(const char *path, const struct ncg_trail_wanted *wanted, void *arg,
@@ -254,6 +281,7 @@ int ncg_trail_read_to(const char *path, const struct ncg_trail_wanted *wanted, v
 	/* First: what is put aside from now on is still read. */
 	ncg_autofclose FILE *last = fopen(path, "re");
 	ncg_autofree char *folder = NULL, *base = NULL;
+	const char *previous = "";
 	char **names;
 	size_t count;
 	int r;
@@ -268,11 +296,11 @@ int ncg_trail_read_to(const char *path, const struct ncg_trail_wanted *wanted, v
 		return r;
 	for (size_t i = 0; i < count && !r; i++)
 		r = read_aside(folder, names[i], ncg_audit_file_stamp(names[i], base), last,
-			       wanted, arg, ret_trail);
-	ncg_audit_file_free_names(names, count);
+			       &previous, wanted, arg, ret_trail);
 	/* What was put aside after it came after it. */
 	if (r >= 0)
-		r = read_file(last, "", wanted, arg, ret_trail);
+		r = read_file(last, "", previous, wanted, arg, ret_trail);
+	ncg_audit_file_free_names(names, count);
 	if (!r && ret_last)
 		*ret_last = ncg_take_ptr(last);
 	return r;
@@ -288,8 +316,9 @@ json_t *ncg_trail_json(const struct ncg_trail *trail)
 						       (json_int_t)trail->bad[i].line, "foreign",
 						       (int)trail->bad[i].foreign, "why",
 						       trail->bad[i].why));
-	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "records", (json_int_t)trail->records,
-			 "damaged", (json_int_t)trail->damaged, "foreign",
-			 (json_int_t)trail->foreign, "lost", (json_int_t)trail->lost, "lines",
-			 lines);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "records",
+			 (json_int_t)trail->records, "damaged", (json_int_t)trail->damaged,
+			 "foreign", (json_int_t)trail->foreign, "lost", (json_int_t)trail->lost,
+			 "missing", (json_int_t)trail->missing, "whole_since",
+			 *trail->whole_since ? trail->whole_since : NULL, "lines", lines);
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "abi.h"
+#include "audit_clock.h"
 #include "audit_file.h"
 
 #define NCG_TRAIL_NAMED 20 /* bad lines that are named, of all */
@@ -32,6 +33,8 @@ struct ncg_trail {
 	uint64_t damaged;
 	uint64_t foreign;
 	uint64_t lost; /* events that `gap` records say are missing */
+	uint64_t missing; /* files that `rotation` records name and that are not there */
+	char whole_since[NCG_AUDIT_TIME_LEN]; /* time of the last such record; "": none is */
 	struct ncg_trail_bad bad[NCG_TRAIL_NAMED];
 	size_t named;
 };
@@ -86,7 +89,10 @@ const char *ncg_trail_tuple(const json_t *record, struct ncg_tuple *ret_tuple);
 /* The guest's name, else its id, else "". */
 const char *ncg_trail_guest(const json_t *record);
 
-/* Counts and named lines as a JSON object: records, damaged, foreign, lost, lines. */
+/*
+ * Counts and named lines as a JSON object: records, damaged, foreign, lost, missing,
+ * whole_since (null: no file is missing), lines.
+ */
 json_t *ncg_trail_json(const struct ncg_trail *trail);
 
 #endif

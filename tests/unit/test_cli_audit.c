@@ -286,9 +286,60 @@ static void had_under_an_id_used_before(void **state)
 	}
 }
 
+#define START(time, boot) HEAD(time, "daemon_start") ",\"boot_id\":\"" boot "\"}\n"
+/* Files of the trail are not there: from when on it is whole is told, and not refused. */
+static void without_its_past(void **state)
+{
+#define ROTATION(time, previous) HEAD(time, "rotation") ",\"previous\":" previous ",\"removed\":[]}\n"
+#define PAST "files that go before are not there; the trail is whole from "
+	static const struct {
+		const char *first, *second, *last; /* NULL: no such file */
+		const char *says;		   /* NULL: nothing */
+	} cases[] = {
+		{ NULL, NULL, ROTATION("03T09:00:00", "\"log.20260101T000005.000000Z\""),
+		  "1 " PAST T("03T09:00:00") " on\n" },
+		{ START("01T00:00:00", "A"), NULL, ROTATION("03T09:00:00", "\"log.20260101T000010.000000Z\""),
+		  "1 " PAST T("03T09:00:00") " on\n" },
+		{ ROTATION("02T09:00:00", "\"log.20251231T000000.000000Z\""),
+		  ROTATION("03T09:00:00", "\"log.20260101T000005.000000Z\""),
+		  ROTATION("04T09:00:00", "\"log.20260101T000010.000000Z\""), "1 " PAST T("02T09:00:00") " on\n" },
+		{ ROTATION("02T09:00:00", "\"other\""), NULL,
+		  ROTATION("04T09:00:00", "\"log.20260101T000010.000000Z\""), "2 " PAST T("04T09:00:00") " on\n" },
+		/* looked at under another name; put aside by another program */
+		{ START("01T00:00:00", "A"), NULL, ROTATION("03T09:00:00", "\"audit.jsonl.20260101T000005.000000Z\""),
+		  NULL },
+		{ NULL, NULL, ROTATION("03T09:00:00", "null"), NULL },
+	};
+	static const char *const names[] = { "log.20260101T000005.000000Z", "log.20260101T000010.000000Z",
+					     "log" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *const texts[] = { cases[i].first, cases[i].second, cases[i].last };
+		ncg_cleanup(result_free) struct result had = {}, json = {};
+		json_t *document, *trail;
+
+		for (size_t f = 0; f < 3; f++) {
+			unlink(tree_path(names[f]));
+			if (texts[f])
+				tree_file(names[f], texts[f]);
+		}
+		run((const char *[]){ AUDIT, "--had", "normal_nc", NULL }, &had);
+		assert_int_equal(had.status, 0);
+		if (cases[i].says ? !strstr(had.err, cases[i].says) : !!*had.err)
+			fail_msg("case %zu: %s", i, had.err);
+		run((const char *[]){ AUDIT, "--had", "normal_nc", "--json", NULL }, &json);
+		document = json_loads(json.out, 0, NULL);
+		trail = json_object_get(document, "trail");
+		assert_int_equal(json_is_null(json_object_get(trail, "whole_since")), !cases[i].says);
+		assert_int_equal(json_integer_value(json_object_get(trail, "missing")),
+				 cases[i].says ? *cases[i].says - '0' : 0);
+		json_decref(document);
+	}
+}
+
 /* ------------------------------------------------------------------------- clocks */
 
-#define START(time, boot) HEAD(time, "daemon_start") ",\"boot_id\":\"" boot "\"}\n"
 #define CLOCK(time, before, moved)                                                      \
 	HEAD(time, "clock_changed") ",\"before\":\"" T(before) "\",\"moved_by_ns\":" moved "000000000}\n"
 #define END(time, guest, vm, card, first)                                               \
@@ -544,6 +595,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_under_an_id_used_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_its_past, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_while_the_clock_was_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_while_the_clock_was_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_when_nobody_told_of_the_clock, set_up, tear_down),

@@ -143,6 +143,88 @@ static void replay_of_a_rule_on_trial(void **state)
 	}
 }
 
+/*
+ * A process that had gone when it was looked at: its cgroup is not recorded. The policy
+ * that decided says what it said; another one, only what it says of any cgroup.
+ */
+static void replay_without_a_cgroup(void **state)
+{
+#define GONE GUEST("gone", "0", "")
+#define THEN "mode enforce\nallow fff1:0001 cgroup=/a\n"
+	/* `printf 'mode enforce\nallow fff1:0001 cgroup=/a\n' | sha256sum` is `own` */
+	static const char decision[] =
+		"{\"time\":\"2026-01-01T00:00:01Z\",\"boot_ns\":1,\"type\":\"decision\",\"seq\":1," GONE
+		"," CARD1 ",\"offset\":0,\"length\":4096,\"verdict\":\"allow\",\"reason\":" RULE
+		",\"mode\":\"enforce\",\"grade\":\"hook\",\"policy\":{\"generation\":1,"
+		"\"sha256\":\"%s\"}}\n";
+	static const struct {
+		const char *policy;
+		const char *sha256;
+		const char *out;
+	} cases[] = {
+		{ THEN, "OWN", "0 of 1 recorded decisions would have differed\n" },
+		{ THEN, "00", "0 of 1 recorded decisions would have differed\n"
+			      "1 cannot be told: rules ask for a cgroup" },
+		{ "mode enforce\nallow fff1:0001 cgroup=/b\n", "00", "0 of 1 recorded decisions would have "
+		  "differed\n1 cannot be told" },
+		/* what every cgroup gets */
+		{ "mode enforce\nallow fff1:0001 cgroup=/a\nallow fff1:0001\n", "00", "0 of 1 recorded "
+		  "decisions would have differed\n" },
+		{ "mode enforce\nallow fff1:0001 cgroup=/\n", "00", "0 of 1 recorded decisions would have "
+		  "differed\n" },
+		{ "mode enforce\ndefault allow\nallow fff1:0001 cgroup=/a\n", "00", "0 of 1 recorded "
+		  "decisions would have differed\n" },
+		{ "mode enforce\ndeny fff1:0001 cgroup=/a\n", "00", "1 of 1 recorded decisions would have "
+		  "differed\n" },
+		{ "mode enforce\nallow fff1:0002 cgroup=/a\n", "00", "1 of 1 recorded decisions would have "
+		  "differed\n" },
+		{ "mode audit\nallow fff1:0001 cgroup=/a\n", "00", "1 of 1 recorded decisions would have "
+		  "differed\n" },
+	};
+	static const char own[] = "6a6da5a3b9c5ea85424fb7fb14cab104884a6b924de1eaff3526079463f55c29";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+		bool told = strstr(cases[i].out, "cannot be told");
+		char text[2048];
+
+		snprintf(text, sizeof(text), decision,
+			 strcmp(cases[i].sha256, "OWN") ? cases[i].sha256 : own);
+		tree_file("trail", text);
+		tree_file("policy", cases[i].policy);
+		RUN(&result, "replay", "policy", "--audit", "trail");
+		if (strncmp(result.out, cases[i].out, strlen(cases[i].out)) ||
+		    !strstr(result.out, "cannot be told") == told)
+			fail_msg("case %zu: %s", i, result.out);
+		assert_int_equal(result.status, *result.out == '1');
+	}
+}
+
+/* Repeats that the trail only counts go with the decision that they repeat. */
+static void replay_with_repeats(void **state)
+{
+	static const struct line lines[] = {
+		{ { "replay", "same", "--audit", "trail" }, 0,
+		  { "0 of 8 recorded decisions would have differed\n" }, {} },
+		{ { "replay", "other", "--audit", "trail" }, 1,
+		  { "8 of 8 recorded decisions would have differed\n",
+		    "    8  2026-01-01T00:00:30Z  alpha " }, {} },
+	};
+
+	(void)state;
+	tree_file("same", "mode enforce\nallow fff1:0001\n");
+	tree_file("other", "mode enforce\n");
+	tree_file("trail",
+		  DECISION("2026-01-01T00:00:01Z", ALPHA, CARD1, "allow", RULE, "enforce", "hook")
+		  "{\"time\":\"2026-01-01T00:00:31Z\",\"boot_ns\":1,\"type\":\"repeats\",\"count\":21,\"of\":["
+		  "{\"type\":\"decision\",\"why\":\"repeat\",\"count\":7,\"until\":\"2026-01-01T00:00:30Z\","
+		  ALPHA "," CARD1 "},"
+		  "{\"type\":\"bar_mmap\",\"why\":\"repeat\",\"count\":7," ALPHA "," CARD1 "},"
+		  "{\"type\":\"decision\",\"why\":\"cgroup\",\"count\":7," ALPHA "," CARD1 "}]}\n");
+	check_lines(lines, ARRAY_SIZE(lines));
+}
+
 /* Evidence may be damaged: what is bad is named, and the rest is used. */
 static void bad_lines_are_named(void **state)
 {
@@ -295,6 +377,42 @@ static void suggest_what_was_used(void **state)
 	assert_null(strstr(again.out, "\nallow "));
 }
 
+/* However the trail tells that a BAR was Normal-NC, it is proposed. */
+static void suggest_what_was_found(void **state)
+{
+#define FOUND(guest)                                                                      \
+	"{\"time\":\"2026-01-01T00:00:09Z\",\"boot_ns\":1,\"type\":\"found_mapped\",\"vm\":1," guest \
+	"\"source\":\"walk\",\"memory_type\":\"normal_nc\"," CARD1 "}\n"
+	static const struct {
+		const char *trail;
+		const char *says;
+	} cases[] = {
+		{ FOUND(ALPHA ","), "# mapped Normal-NC by alpha; 2026-01-01T00:00:09Z\nallow fff1:0001 bar=2\n" },
+		{ FOUND(""), "# mapped Normal-NC by a guest that is not known; 2026-01-01T00:00:09Z\n"
+			     "allow fff1:0001 bar=2\n" },
+		{ "{\"time\":\"2026-01-01T00:00:09Z\",\"boot_ns\":1,\"type\":\"vm_destroy\",\"vm\":1," BETA
+		  ",\"mapped\":[{" CARD2 ",\"memory_type\":\"device_nGnRE\"},{" CARD1
+		  ",\"memory_type\":\"normal_nc\"}]}\n",
+		  "# mapped Normal-NC by beta; 2026-01-01T00:00:09Z\nallow fff1:0001 bar=2\n" },
+		{ "{\"time\":\"2026-01-01T00:00:09Z\",\"boot_ns\":1,\"type\":\"gate\",\"grade\":\"hook\","
+		  "\"mapped\":[{" ALPHA "," CARD2 ",\"granted\":false},{" ALPHA "," CARD1
+		  ",\"granted\":true}]}\n",
+		  "# granted by alpha; 2026-01-01T00:00:09Z\n# granted to the VMM, but in no guest's tables "
+		  "so far\n#allow fff1:0001 bar=2\n" },
+	};
+
+	(void)state;
+	the_host();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_cleanup(result_free) struct result result = {};
+
+		tree_file("trail", cases[i].trail);
+		RUN(&result, SUGGEST, "audit");
+		if (!strstr(result.out, cases[i].says) || strstr(result.out, "0000:02:00.0"))
+			fail_msg("case %zu: %s", i, result.out);
+	}
+}
+
 /* A card that did without keeps its denial: the rule names the other's slot. */
 static void suggest_one_of_two(void **state)
 {
@@ -418,9 +536,12 @@ int main(void)
 		CLI_TEST(replay_finds_differences),
 		CLI_TEST(replay_as_json),
 		CLI_TEST(replay_of_a_rule_on_trial),
+		CLI_TEST(replay_without_a_cgroup),
+		CLI_TEST(replay_with_repeats),
 		CLI_TEST(bad_lines_are_named),
 		CLI_TEST(many_bad_lines),
 		CLI_TEST(suggest_what_was_used),
+		CLI_TEST(suggest_what_was_found),
 		CLI_TEST(suggest_one_of_two),
 		CLI_TEST(a_name_that_would_be_a_rule),
 		CLI_TEST(suggest_from_the_present),
