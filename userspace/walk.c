@@ -30,6 +30,7 @@ struct window {
 
 struct known {
 	struct ncg_walk_vm shown;
+	bool wanted;   /* to be walked anew, however lately it was */
 	bool scanning; /* a whole walk is on the way: */
 	struct ncg_scan scan;
 	__u64 scan_began;
@@ -153,8 +154,10 @@ static struct known take_over(struct known *old, size_t old_count, const struct 
 		/* Moved out: what stays behind owns nothing. */
 		*found = (struct known){ .shown.vm = *vm };
 	}
-	if (vm->hidden)
+	if (vm->hidden) {
 		taken.shown.state = NCG_WALK_HIDDEN;
+		taken.wanted = false;
+	}
 	return taken;
 }
 
@@ -309,6 +312,7 @@ static int take_whole(struct ncg_walk *walk, struct known *known, struct ncg_sca
 	vm->totals = scan->decoder.totals;
 	take_ranges(vm, scan);
 	vm->whole_at = vm->devices_at = began;
+	known->wanted = false;
 	return find_windows(walk, known);
 }
 
@@ -342,6 +346,7 @@ static int advance(struct ncg_walk *walk, struct known *known)
 			end_scan(known);
 			known->shown.state = NCG_WALK_UNREADABLE;
 			known->shown.whole_at = known->scan_began;
+			known->wanted = false;
 			return r == -EINVAL ? 0 : r;
 		}
 		known->scanning = true;
@@ -354,6 +359,7 @@ static int advance(struct ncg_walk *walk, struct known *known)
 	/* Gone: the next list will say so, or that there are others. */
 	if (r == -ESRCH) {
 		known->shown.whole_at = known->scan_began;
+		known->wanted = false;
 		r = 0;
 	}
 	known->whole_cost = known->scan_cost;
@@ -398,13 +404,15 @@ static int look_at_devices(struct ncg_walk *walk, struct known *known)
 /* ------------------------------------------------------------------ schedule */
 
 /*
- * Never walked before walked. Of those the least done first, so that a large VM keeps
+ * Wanted before not wanted, and never walked before walked. Of those the least done first, so that a large VM keeps
  * no small one waiting; else the longest unseen, so that none waits for ever.
  */
 static bool goes_before(const struct known *a, const struct known *b)
 {
 	bool a_new = !a->shown.whole_at, b_new = !b->shown.whole_at;
 
+	if (a->wanted != b->wanted)
+		return a->wanted;
 	if (a_new != b_new)
 		return a_new;
 	return a_new ? a->scan_cost < b->scan_cost : a->shown.whole_at < b->shown.whole_at;
@@ -426,9 +434,9 @@ static struct known *pick(struct ncg_walk *walk, __u64 before, __s64 left)
 		struct known *k = &walk->known[i];
 		const struct ncg_walk_vm *vm = &k->shown;
 
-		if (vm->state == NCG_WALK_HIDDEN || vm->whole_at >= before)
+		if (vm->state == NCG_WALK_HIDDEN || (vm->whole_at >= before && !k->wanted))
 			continue;
-		if (vm->whole_at && !k->scanning && (__s64)k->whole_cost > left)
+		if (vm->whole_at && !k->wanted && !k->scanning && (__s64)k->whole_cost > left)
 			continue;
 		if (!best || goes_before(k, best))
 			best = k;
@@ -480,6 +488,37 @@ __u64 ncg_walk_background(struct ncg_walk *walk)
 	if (r)
 		ncg_log_error(r, "stage-2 tables cannot be walked");
 	return k && !r ? ncg_budget_wait(&walk->budget, now_ns(), 0) : LIST_EVERY_NS;
+}
+
+int ncg_walk_list(struct ncg_walk *walk)
+{
+	return list(walk);
+}
+
+int ncg_walk_want_all(struct ncg_walk *walk)
+{
+	int r = list(walk);
+
+	for (size_t i = 0; i < walk->known_count && !r; i++) {
+		struct known *k = &walk->known[i];
+
+		if (k->shown.state == NCG_WALK_HIDDEN)
+			continue;
+		/* What was copied so far may be older than what is asked for. */
+		if (k->scanning)
+			end_scan(k);
+		k->wanted = true;
+	}
+	return r;
+}
+
+size_t ncg_walk_wanted(const struct ncg_walk *walk)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < walk->known_count; i++)
+		count += walk->known[i].wanted;
+	return count;
 }
 
 int ncg_walk_now(struct ncg_walk *walk, size_t i)

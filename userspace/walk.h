@@ -99,6 +99,18 @@ int ncg_walk_refresh(struct ncg_walk *walk);
  */
 __u64 ncg_walk_background(struct ncg_walk *walk);
 
+/* Reads the list of VMs anew; what is known of those that stay is kept. 0 or -errno, logged. */
+int ncg_walk_list(struct ncg_walk *walk);
+
+/*
+ * Has every set of tables that is there now walked anew as a whole, in the background and by
+ * the share, before all other work; each walk begins after this call. Returns 0 or -errno,
+ * logged. ncg_walk_wanted(): how many have not come to their end yet; one that is gone by
+ * then, or cannot be walked, is not waited for.
+ */
+int ncg_walk_want_all(struct ncg_walk *walk);
+size_t ncg_walk_wanted(const struct ncg_walk *walk);
+
 /*
  * Walks set number i as a whole, now, whatever it costs; the cost is a debt of the
  * share. Returns 0, -ESRCH when it is gone, or another -errno, logged.

@@ -296,7 +296,7 @@ static const json_t *find(const struct world *w, const char *type, size_t n)
  * Every event number once, by itself, in a fold or in a gap. Returns how many are in
  * gaps.
  */
-static uint64_t account(const struct world *w)
+TREE_UNUSED static uint64_t account(const struct world *w)
 {
 	const uint64_t last = sequence(w, NCG_SEQUENCE_EVENT);
 	unsigned char *seen = calloc(last + 2, 1);
@@ -342,7 +342,7 @@ struct process {
 };
 
 /* A process whose command line is a VMM's. */
-static void process_begin(struct process *p, const char *name)
+TREE_UNUSED static void process_begin(struct process *p, const char *name)
 {
 	ncg_autoguest struct ncg_guest guest = {};
 	int fds[2];
@@ -371,7 +371,7 @@ static void process_begin(struct process *p, const char *name)
 	p->task.start_boot_ns = guest.start_ticks * (UINT64_C(1000000000) / sysconf(_SC_CLK_TCK));
 }
 
-static void process_end(struct process *p)
+TREE_UNUSED static void process_end(struct process *p)
 {
 	close(p->pipe);
 	assert_int_equal(waitpid(p->task.pid, NULL, 0), p->task.pid);
