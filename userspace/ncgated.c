@@ -42,6 +42,7 @@
 #include "map_watch.h"
 #include "mapped.h"
 #include "mismatch.h"
+#include "missing.h"
 #include "name_watch.h"
 #include "names.h"
 #include "pins.h"
@@ -89,6 +90,7 @@ struct daemon {
 	unsigned int seconds; /* of the timer */
 	int walk_timer;
 	struct ncg_forget forget;
+	struct ncg_missing missing;
 	struct ncg_map_watch *map_watch;
 };
 
@@ -454,42 +456,25 @@ static void on_loaded(void *arg, struct ncg_policy_loaded *loaded)
 
 /* ------------------------------------------------------------------ callbacks */
 
-/*
- * All tables there are, walked now. NULL where they cannot be; else for the caller to
- * free, valid until the next walk.
- */
-static const struct ncg_walk_vm **walk_all(struct daemon *d, size_t *ret_count)
+/* Has the walk go on in the background after so many nanoseconds, above 0. */
+static void kick_walk(struct daemon *d, __u64 wait)
 {
-	const struct ncg_walk_vm **list;
-	size_t count;
+	const struct itimerspec next = {
+		.it_value = { .tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000 },
+	};
 
-	if (!d->walk || ncg_walk_refresh(d->walk))
-		return NULL;
-	count = ncg_walk_count(d->walk);
-	list = calloc(count + 1, sizeof(*list));
-	if (!list)
-		return NULL;
-	/* What has gone or cannot be read says so by its state. */
-	for (size_t i = 0; i < count; i++)
-		ncg_walk_now(d->walk, i);
-	ncg_inventory_learn(d->inventory, d->walk);
-	for (size_t i = 0; i < count; i++)
-		list[i] = ncg_walk_vm(d->walk, i);
-	*ret_count = count;
-	return list;
+	timerfd_settime(d->walk_timer, 0, &next, NULL);
 }
 
 /* What a loss has hidden, or what was there before this daemon. */
 static void look_for_missing(struct daemon *d)
 {
-	ncg_autofree const struct ncg_walk_vm **walked = NULL;
-	size_t count = 0;
+	__u64 counters[NCG_CTR_NR], losses = ncg_audit_errors(d->audit);
 
-	if (!ncg_events_wants_picture(d->events))
-		return;
-	/* Without a walk there is still what the programs have counted. */
-	walked = walk_all(d, &count);
-	ncg_events_take_picture(d->events, walked, count);
+	if (!ncg_programs_counters(d->programs, counters))
+		losses += counters[NCG_CTR_EVENTS_LOST];
+	if (ncg_missing_look(&d->missing, d->events, d->walk, d->inventory, losses))
+		kick_walk(d, 1);
 }
 
 static void on_signal(void *arg, uint32_t ready)
@@ -518,18 +503,13 @@ static void on_events(void *arg, uint32_t ready)
 static void on_walk_timer(void *arg, uint32_t ready)
 {
 	struct daemon *d = arg;
-	struct itimerspec next = {};
 	uint64_t ticks;
-	__u64 wait;
 
 	(void)ready;
 	if (read(d->walk_timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	/* 0 would stop the timer. */
-	wait = ncg_walk_background(d->walk) + 1;
-	next.it_value.tv_sec = wait / 1000000000;
-	next.it_value.tv_nsec = wait % 1000000000;
-	timerfd_settime(d->walk_timer, 0, &next, NULL);
+	kick_walk(d, ncg_walk_background(d->walk) + 1);
 }
 
 /* The whole BAR around an address, for the walk. */
