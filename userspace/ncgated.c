@@ -27,6 +27,7 @@
 #include "control.h"
 #include "events.h"
 #include "exit_status.h"
+#include "foreign.h"
 #include "forget.h"
 #include "gate.h"
 #include "hazard_watch.h"
@@ -69,6 +70,8 @@ struct daemon {
 	struct ncg_events *events;
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
+	struct ncg_hook_programs *hook;
+	struct ncg_foreign *foreign;
 	struct ncg_mismatch_watch *mismatches;
 	struct ncg_http *http;
 	struct ncg_control *control;
@@ -352,6 +355,31 @@ static void look_at_hazards(struct daemon *d)
 			      d->audit);
 }
 
+/* Who else answers for the hook; says what is new. */
+static void look_at_hook(struct daemon *d)
+{
+	ncg_autofree struct ncg_hook_program *list = NULL;
+	ssize_t count = ncg_hook_programs_read(d->hook, &list);
+
+	ncg_foreign_look(d->foreign, list, count);
+}
+
+/* By the map of the policy in force, by which all programs of ncgate's decide. */
+static int open_hook(struct daemon *d)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int r = 0;
+
+	if (bpf_map_get_info_by_fd(ncg_programs_map(d->programs, "policy"), &info, &size))
+		r = -errno;
+	if (!r)
+		r = ncg_hook_programs_open(NCG_HOOK_FUNCTION, info.id, &d->hook);
+	if (r)
+		return ncg_log_error(r, "the hook cannot be looked at");
+	return ncg_foreign_open(d->audit, &d->foreign);
+}
+
 /* Whether an absent vfio-pci-core has the hook shows once it is loaded. */
 static void look_at_kernel(struct daemon *d)
 {
@@ -367,6 +395,7 @@ static void attach(struct daemon *d)
 	count_before_gate(d);
 	look_at_kernel(d);
 	look_at_hazards(d);
+	look_at_hook(d);
 }
 
 static void reload(struct daemon *d)
@@ -389,6 +418,7 @@ static void reload(struct daemon *d)
 	/* logrotate's signal is the same one. */
 	ncg_audit_reopen(d->audit);
 	look_at_hazards(d);
+	look_at_hook(d);
 	ncg_view_look(&d->sources);
 	sd_notify(0, "READY=1");
 }
@@ -460,8 +490,10 @@ static void on_timer(void *arg, uint32_t ready)
 	ncg_events_settle(d->events);
 	ncg_audit_tick(d->audit);
 	look_for_missing(d);
-	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
-		look_at_guests(d);
+	if (++d->seconds % LOOK_AT_GUESTS_S)
+		return;
+	look_at_hook(d);
+	look_at_guests(d);
 }
 
 static void on_events(void *arg, uint32_t ready)
@@ -511,6 +543,7 @@ static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
 	/* What has happened before the scrape is in the trail before it is shown. */
 	ncg_events_drain(d->events);
 	look_at_hazards(d);
+	look_at_hook(d);
 	return ncg_view_metrics(&d->sources, ret_text, ret_size);
 }
 
@@ -521,6 +554,7 @@ static json_t *answer(void *arg, const char *request)
 	ncg_events_drain(d->events);
 	if (!strcmp(request, "status")) {
 		look_at_hazards(d);
+		look_at_hook(d);
 		return ncg_view_status(&d->sources);
 	}
 	if (!strcmp(request, "guests"))
@@ -660,7 +694,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	ncg_programs_attach(d->programs);
 	look_at_kernel(d);
 
-	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
+	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards) || open_hook(d))
 		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
 	ncg_walk_open(&(struct ncg_walk_options){
@@ -681,6 +715,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 		.inventory = d->inventory,
 		.audit = d->audit,
 		.hazards = d->hazards,
+		.foreign = d->foreign,
 		.mismatches = d->mismatches,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit.path,
@@ -694,6 +729,7 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	/* Also for a program that another daemon attached and did not count for. */
 	count_before_gate(d);
 	look_at_hazards(d);
+	look_at_hook(d);
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
@@ -771,6 +807,8 @@ static void release(struct daemon *d)
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
+	ncg_foreign_close(d->foreign);
+	ncg_hook_programs_close(d->hook);
 	ncg_mismatch_watch_close(d->mismatches);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);

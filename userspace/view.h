@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "audit.h"
+#include "foreign.h"
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
@@ -26,6 +27,7 @@ struct ncg_sources {
 	struct ncg_inventory *inventory;
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
+	const struct ncg_foreign *foreign;
 	struct ncg_mismatch_watch *mismatches;
 	const char *policy_file;
 	const char *audit_file;
