@@ -28,7 +28,8 @@ arm64:
 
 .PHONY: arm64-tools
 arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test \
-		baseline bench-walk stage2_test crowd.bpf.o) \
+		baseline bench-walk stage2_test crowd.bpf.o \
+		foreign-grant.bpf.o foreign-withhold.bpf.o foreign-watch.bpf.o) \
 	$(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h \
@@ -78,6 +79,11 @@ $(OUT)/bin/bench-walk: tests/bench/walk.c tests/bench/read.h $(OUT)/bench/read.s
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -I$(OUT)/bench $< $(OUT)/libncg.a $(ALL_LIBS) -o $@
+
+$(OUT)/bin/foreign-%.bpf.o: tests/vm/foreign.bpf.c $(OUT)/bpf/vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DFOREIGN_$* -c $< -o $@
 
 # The series' kselftest, as its mail has it.
 SELFTEST := $(firstword $(wildcard kernel-patch/v6.12/*-selftests-*.patch))

@@ -400,6 +400,32 @@ static void check_daemon(struct doctor *d)
 	     *list ? "\tnot attached: " : "", list);
 }
 
+/* As the daemon sees them: looking takes CAP_SYS_ADMIN. */
+static void check_foreign(struct doctor *d)
+{
+	const json_t *foreign = json_object_get(d->status, "foreign_programs"), *program;
+	size_t i;
+
+	if (!json_is_array(foreign)) {
+		line(d, "hook users", UNKNOWN, 0, "whether others than ncgate have programs on "
+		     "the hook%s", d->status ? "" : "\tncgated knows, when it runs");
+		return;
+	}
+	json_array_foreach(foreign, i, program) {
+		bool after = ncg_cli_is(program, "asked", "after");
+
+		line(d, "hook users", WARNING, 0, "'%s' (id %lld, link %lld) is not ncgate's and "
+		     "is asked %s\t%s", ncg_cli_text(program, "program"),
+		     ncg_cli_number(program, "program_id"), ncg_cli_number(program, "link_id"),
+		     ncg_cli_is(program, "asked", "before") ? "before it" :
+		     after				     ? "after it" : "alone",
+		     after ? "it answers where ncgate has no opinion, as in mode audit" :
+			     "its answer holds, whatever the policy says");
+	}
+	if (!json_array_size(foreign))
+		line(d, "hook users", FOUND, 0, "none but ncgate's");
+}
+
 static void check_policy(struct doctor *d)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
@@ -544,6 +570,7 @@ static enum ncg_exit examine(struct doctor *d, json_t *hazard_list)
 	check_bpf(d);
 	check_capabilities(d);
 	check_daemon(d);
+	check_foreign(d);
 	check_policy(d);
 	hazards = load_hazards(d);
 	check_drivers(d, hazards);

@@ -209,6 +209,40 @@ static void print_hazards(const struct ncg_cli *cli, const json_t *hazards)
 	}
 }
 
+/* Who else answers for the hook, or that nobody knows. */
+static void print_foreign(const struct ncg_cli *cli, const json_t *foreign)
+{
+	static const struct {
+		const char *asked, *meaning;
+	} kinds[] = {
+		{ "before", "is asked before ncgate's, and its answer holds" },
+		{ "after", "is asked after ncgate's, where that has no opinion" },
+		{ "alone", "is asked, and ncgate's is not" },
+	};
+	const json_t *program;
+	char line[192];
+	size_t i;
+
+	if (!json_is_array(foreign)) {
+		print_label("");
+		print_problem(cli, "whether others have programs on the hook is not known");
+		return;
+	}
+	json_array_foreach(foreign, i, program) {
+		const char *meaning = "";
+
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			if (ncg_cli_is(program, "asked", kinds[k].asked))
+				meaning = kinds[k].meaning;
+		snprintf(line, sizeof(line),
+			 "foreign program '%s' (id %lld, tag %s, link %lld) on the hook %s",
+			 ncg_cli_text(program, "program"), ncg_cli_number(program, "program_id"),
+			 ncg_cli_text(program, "tag"), ncg_cli_number(program, "link_id"), meaning);
+		print_label("");
+		print_problem(cli, line);
+	}
+}
+
 /* A line for each kind; the audit trail names guests and devices. */
 static void print_mismatches(const struct ncg_cli *cli, const json_t *mismatches)
 {
@@ -257,6 +291,7 @@ static int print_status(const struct ncg_cli *cli, const json_t *reply)
 	printf(": %s\n", grade_meaning(reply));
 	print_policy(cli, json_object_get(reply, "policy"));
 	r = print_programs(cli, json_object_get(reply, "programs"));
+	print_foreign(cli, json_object_get(reply, "foreign_programs"));
 	print_label("guests");
 	if (json_is_false(json_object_get(reply, "walk")))
 		print_problem(cli, "unknown: stage-2 tables cannot be read on this host");

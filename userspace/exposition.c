@@ -57,6 +57,18 @@ static const struct ncg_family_desc families[] = {
 		"not be.",
 		{ "program" },
 	},
+	[NCG_MF_HOOK_FOREIGN_PROGRAMS] = {
+		"ncgate_hook_foreign_programs", NCG_FAMILY_GAUGE,
+		"BPF programs on vfio_pci_uncached_policy() that are not ncgate's; absent where "
+		"the kernel does not tell.",
+		{ NULL },
+	},
+	[NCG_MF_HOOK_FOREIGN_PROGRAM_INFO] = {
+		"ncgate_hook_foreign_program_info", NCG_FAMILY_GAUGE,
+		"A program on the hook that is not ncgate's; always 1. asked: before ncgate's, so "
+		"that its answer holds, after it, or alone.",
+		{ "program", "id", "tag", "link", "asked" },
+	},
 	[NCG_MF_POLICY_INFO] = {
 		"ncgate_policy_info", NCG_FAMILY_GAUGE,
 		"The policy in force, as labels; always 1.",

@@ -18,8 +18,6 @@
 /* The core: a protection bit that KVM has since v6.9. */
 #define CORE_ENUM "kvm_pgtable_prot"
 #define CORE_MEMBER "KVM_PGTABLE_PROT_NORMAL_NC"
-/* The hook, kernel-patch/. */
-#define HOOK_FUNCTION "vfio_pci_uncached_policy"
 /* In vfio-pci-core whatever else it has: tells that BTF is of that code. */
 #define VFIO_FUNCTION "vfio_pci_core_mmap"
 #define VFIO_MODULE "vfio_pci_core"
@@ -97,7 +95,7 @@ int ncg_kernel_change_read(const char *sysfs, enum ncg_change *ret_change)
 			return r;
 	}
 	/* Without BTF nothing can be attached to a hook: as good as none. */
-	*ret_change = has_function(module ? module : kernel, HOOK_FUNCTION) ? NCG_CHANGE_HOOK
+	*ret_change = has_function(module ? module : kernel, NCG_HOOK_FUNCTION) ? NCG_CHANGE_HOOK
 									   : NCG_CHANGE_CORE;
 	return r == -ENOENT && !module_loaded(sysfs, VFIO_MODULE) ? -EAGAIN : 0;
 }

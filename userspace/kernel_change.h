@@ -9,6 +9,9 @@
 
 #include "abi.h"
 
+/* The function that the kernel change adds to vfio-pci-core, kernel-patch/. */
+#define NCG_HOOK_FUNCTION "vfio_pci_uncached_policy"
+
 enum ncg_change {
 	NCG_CHANGE_NONE, /* KVM cannot map device memory as Normal-NC */
 	NCG_CHANGE_CORE, /* it can, for every vfio-pci device alike */

@@ -30,6 +30,7 @@
 #include "control.h"
 #include "events.h"
 #include "exit_status.h"
+#include "foreign.h"
 #include "forget.h"
 #include "gate.h"
 #include "hazard_watch.h"
@@ -79,6 +80,8 @@ struct daemon {
 	struct ncg_name_watch *names;
 	struct ncg_policy_load *load;
 	bool reload_again; /* it was asked for while one was on its way */
+	struct ncg_hook_programs *hook;
+	struct ncg_foreign *foreign;
 	struct ncg_mismatch_watch *mismatches;
 	struct ncg_guest_cache *identities;
 	struct ncg_http *http;	     /* NULL while its address cannot be had */
@@ -394,6 +397,31 @@ static void look_at_hazards(struct daemon *d)
 			      d->audit);
 }
 
+/* Who else answers for the hook; says what is new. */
+static void look_at_hook(struct daemon *d)
+{
+	ncg_autofree struct ncg_hook_program *list = NULL;
+	ssize_t count = ncg_hook_programs_read(d->hook, &list);
+
+	ncg_foreign_look(d->foreign, list, count);
+}
+
+/* By the map of the policy in force, by which all programs of ncgate's decide. */
+static int open_hook(struct daemon *d)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int r = 0;
+
+	if (bpf_map_get_info_by_fd(ncg_programs_map(d->programs, "policy"), &info, &size))
+		r = -errno;
+	if (!r)
+		r = ncg_hook_programs_open(NCG_HOOK_FUNCTION, info.id, &d->hook);
+	if (r)
+		return ncg_log_error(r, "the hook cannot be looked at");
+	return ncg_foreign_open(d->audit, &d->foreign);
+}
+
 /* Whether an absent vfio-pci-core has the hook shows once it is loaded. */
 static void look_at_kernel(struct daemon *d)
 {
@@ -409,6 +437,7 @@ static void attach(struct daemon *d)
 	count_before_gate(d);
 	look_at_kernel(d);
 	look_at_hazards(d);
+	look_at_hook(d);
 }
 
 static void on_loaded(void *arg, struct ncg_policy_loaded *loaded);
@@ -448,6 +477,7 @@ static void on_loaded(void *arg, struct ncg_policy_loaded *loaded)
 		record_refusal(d, r, loaded->refusal);
 	}
 	look_at_hazards(d);
+	look_at_hook(d);
 	ncg_view_look(&d->sources);
 	sd_notify(0, "READY=1");
 	if (d->reload_again)
@@ -533,6 +563,7 @@ static int render_metrics(void *arg, char **ret_text, size_t *ret_size)
 	/* What has happened before the scrape is in the trail before it is shown. */
 	ncg_events_drain(d->events);
 	look_at_hazards(d);
+	look_at_hook(d);
 	return ncg_view_metrics(&d->sources, ret_text, ret_size);
 }
 
@@ -543,6 +574,7 @@ static json_t *answer(void *arg, const char *request)
 	ncg_events_drain(d->events);
 	if (!strcmp(request, "status")) {
 		look_at_hazards(d);
+		look_at_hook(d);
 		return ncg_view_status(&d->sources);
 	}
 	if (!strcmp(request, "guests"))
@@ -603,8 +635,10 @@ static void on_timer(void *arg, uint32_t ready)
 	/* Processes that ended leave nothing in the maps. */
 	ncg_forget_decided(&d->forget, ncg_programs_map(d->programs, "decided"),
 			   ncg_programs_map(d->programs, "shares"), NULL);
-	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
-		look_at_guests(d);
+	if (++d->seconds % LOOK_AT_GUESTS_S)
+		return;
+	look_at_hook(d);
+	look_at_guests(d);
 }
 
 /* ---------------------------------------------------------------------- start */
@@ -756,7 +790,7 @@ static int start(struct daemon *d, const struct ncg_policy_loaded *loaded)
 	if (!observing)
 		return NCG_EXIT_BPF;
 
-	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
+	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards) || open_hook(d))
 		return NCG_EXIT_INTERNAL;
 	/* Without the walk the counters still count. */
 	ncg_walk_open(&(struct ncg_walk_options){
@@ -783,6 +817,7 @@ static int start(struct daemon *d, const struct ncg_policy_loaded *loaded)
 		.identities = d->identities,
 		.audit = d->audit,
 		.hazards = d->hazards,
+		.foreign = d->foreign,
 		.mismatches = d->mismatches,
 		.map_watch = d->map_watch,
 		.names = d->names,
@@ -798,6 +833,7 @@ static int start(struct daemon *d, const struct ncg_policy_loaded *loaded)
 	/* Also for a program that another daemon attached and did not count for. */
 	count_before_gate(d);
 	look_at_hazards(d);
+	look_at_hook(d);
 	ncg_events_drain(d->events);
 
 	if (ncg_policy_load_open(d->loop, on_loaded, d, &d->load) || open_signals(d) ||
@@ -868,6 +904,8 @@ static void release(struct daemon *d)
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
+	ncg_foreign_close(d->foreign);
+	ncg_hook_programs_close(d->hook);
 	ncg_mismatch_watch_close(d->mismatches);
 	ncg_map_watch_close(d->map_watch);
 	ncg_guest_cache_free(d->identities);

@@ -175,6 +175,21 @@ static void print_gap(FILE *out, const json_t *record)
 		ncg_record_string(record, "since"), ncg_record_string(record, "until"));
 }
 
+static void print_foreign(FILE *out, const json_t *record)
+{
+	const char *asked = ncg_record_string(record, "asked");
+
+	fprintf(out, "program '%s' (id %lld, link %lld) of another ",
+		ncg_record_string(record, "program"), number(record, "program_id"),
+		number(record, "link_id"));
+	if (!strcmp(ncg_record_string(record, "type"), "foreign_program_gone"))
+		fputs("has left the hook", out);
+	else if (!strcmp(asked, "alone"))
+		fputs("is on the hook, and ncgate's own is not", out);
+	else
+		fprintf(out, "is on the hook and is asked %s ncgate's", asked);
+}
+
 static void print_rotation(FILE *out, const json_t *record)
 {
 	fprintf(out, "the audit log goes on here; before: %s",
@@ -244,6 +259,8 @@ static const struct {
 	{ "repeats", print_repeats, LOG_INFO },
 	{ "gap", print_gap, LOG_WARNING },
 	{ "clock_changed", print_clock, LOG_NOTICE },
+	{ "foreign_program", print_foreign, LOG_WARNING },
+	{ "foreign_program_gone", print_foreign, LOG_NOTICE },
 	{ "rotation", print_rotation, LOG_INFO },
 };
 

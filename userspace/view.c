@@ -194,6 +194,7 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 		ncg_exposition_u64(e, NCG_MF_PROGRAM_OLDER_BUILD, s->older_build,
 				   NCG_LABELS(s->name));
 	}
+	ncg_foreign_metrics(sources->foreign, e);
 	policy_metrics(e, sources);
 	/* Not counted yet is not 0. */
 	if (!ncg_programs_before_gate(sources->programs, &before_gate))
@@ -289,6 +290,7 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 				    json_null());
 	json_object_set_new(status, "policy", policy_json(sources));
 	json_object_set_new(status, "programs", programs_json(sources->programs));
+	json_object_set_new(status, "foreign_programs", ncg_foreign_json(sources->foreign));
 	json_object_set_new(status, "hazards", ncg_hazard_watch_json(sources->hazards));
 	json_object_set_new(status, "walk", json_boolean(sources->walk));
 	json_object_set_new(status, "mismatches", ncg_mismatch_watch_json(sources->mismatches));

@@ -13,6 +13,7 @@
 
 #include "audit.h"
 #include "guest_cache.h"
+#include "foreign.h"
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
@@ -30,6 +31,7 @@ struct ncg_sources {
 	struct ncg_guest_cache *identities; /* NULL: nothing is kept */
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
+	const struct ncg_foreign *foreign;
 	struct ncg_mismatch_watch *mismatches;
 	const struct ncg_map_watch *map_watch;
 	const struct ncg_name_watch *names;
