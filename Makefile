@@ -145,6 +145,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(FISHCOMPDIR) packaging/completions/ncgate.fish
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/ncgate/policy.d
 	install -d -m 750 $(DESTDIR)/var/log/ncgate
+	install -d -m 700 $(DESTDIR)/var/lib/ncgate
 
 # A series of kernel-patch/ and a configuration fragment into a kernel source tree.
 .PHONY: kernel

@@ -446,7 +446,6 @@ struct ncg_bar_key {
  * first byte. One for each place where an mmap of such a BAR begins.
  */
 #define NCG_DRIVER_LEN 32
-#define NCG_REGIONS_MAX 1024
 
 struct ncg_region {
 	__u64 where; /* NCG_BAR_ID() */
@@ -460,10 +459,49 @@ struct ncg_opened_key {
 	__u64 k_operations; /* no other file at that address has them */
 };
 
-#define NCG_OPENED_MAX 4096
+/*
+ * The files of one device that are known, the oldest forgotten for the newest: the element
+ * of `opened_rings`, by NCG_BAR_ID() of BAR 0.
+ */
+#define NCG_OPENED_PER_DEVICE 16
+
+struct ncg_opened_ring {
+	__u64 next; /* file number next % NCG_OPENED_PER_DEVICE is the oldest */
+	struct ncg_opened_key files[NCG_OPENED_PER_DEVICE];
+};
 
 /* Where there is no BAR: the GiB of host-physical addresses. No domain is so high. */
 #define NCG_BLOCK_ID(phys) (1ULL << 63 | (__u64)(phys) >> 30)
+
+/*
+ * What a place has taken of a map, or been given back of it: the element of `shares`, a
+ * count. A map has room for the shares of 64 BARs at least, so that one cannot fill it.
+ */
+enum ncg_shared {
+	NCG_SHARED_DECIDED,
+	NCG_SHARED_USES,
+	NCG_SHARED_REGIONS,
+	NCG_SHARED_NR,
+};
+
+#define NCG_SHARE_MAX(map) ((map) == NCG_SHARED_REGIONS ? 64 : 1024)
+
+struct ncg_share_key {
+	__u64 where; /* as in struct ncg_use_key */
+	__u32 map;   /* enum ncg_shared */
+	__u32 given; /* 1: given back, the daemon's count; 0: taken, the programs' */
+};
+
+/*
+ * Entries of the pinned maps at the least. The daemon makes those that BARs and devices
+ * fill larger where the host has more of them (map_sizes.h).
+ */
+#define NCG_BARS_MIN 16384
+#define NCG_DEVICES_MIN 256
+#define NCG_SHARES_MIN 16384
+#define NCG_REGIONS_MIN (64 * NCG_SHARE_MAX(NCG_SHARED_REGIONS))
+#define NCG_USES_MIN (64 * NCG_SHARE_MAX(NCG_SHARED_USES))
+#define NCG_VMS_KNOWN_MAX 65536
 
 /* Per-CPU sums, indices of the `counters` map. */
 enum ncg_counter {
@@ -480,6 +518,13 @@ enum ncg_counter {
 	NCG_CTR_VMS_CREATED,
 	NCG_CTR_VMS_DESTROYED,
 	NCG_CTR_EVENTS_LOST,
+	/* Entries that a map had no room for, or that went beyond a place's share of it. */
+	NCG_CTR_FULL_BARS,
+	NCG_CTR_FULL_REGIONS,
+	NCG_CTR_FULL_OPENED,
+	NCG_CTR_FULL_VM_IDS,
+	NCG_CTR_FULL_DECIDED,
+	NCG_CTR_FULL_USES,
 	NCG_CTR_NR,
 };
 

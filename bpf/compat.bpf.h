@@ -28,6 +28,25 @@ struct vfio_device_file___ncg {
 } __attribute__((preserve_access_index));
 
 /*
+ * The device of such a file. A program that is loaded before vfio is knows nothing of its
+ * types: there both members are taken for the first of their structures, as they are from
+ * v6.12 to v7.3 (drivers/vfio/vfio.h, include/linux/vfio.h). It is loaded anew once vfio
+ * is there.
+ */
+static __always_inline struct device *compat_opened_device(void *private_data)
+{
+	struct vfio_device_file___ncg *opened = private_data;
+	struct vfio_device___ncg *device = NULL;
+	struct device *dev = NULL;
+
+	if (bpf_core_field_exists(opened->device) && bpf_core_field_exists(device->dev))
+		return BPF_CORE_READ(opened, device, dev);
+	if (!bpf_probe_read_kernel(&device, sizeof(device), private_data))
+		bpf_probe_read_kernel(&dev, sizeof(dev), device);
+	return dev;
+}
+
+/*
  * The pci_dev around a device, to be read by plain loads like the argument of a
  * program; without the cast, which is there since v6.2 (a35b9af4ec2c "bpf: Add a
  * kfunc for generic type cast"), the verifier takes no pointer before a member.

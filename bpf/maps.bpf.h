@@ -4,7 +4,8 @@
  * name so that they outlive all of them. maps.bpf.c makes them. The daemon replaces the
  * policy, keeps `recorded`, `vm_notes` and `kept`, and takes out of `decided` and `uses` what has
  * ended; `bars` has what it finds in sysfs and what the programs see mapped, `regions`
- * what they see without the devices that have left. The programs own everything else.
+ * what they see without the devices that have left. The programs own everything else. Sizes
+ * are the least; the daemon makes larger ones for a host that has more (map_sizes.h).
  */
 #ifndef NCGATE_MAPS_BPF_H
 #define NCGATE_MAPS_BPF_H
@@ -62,7 +63,7 @@ struct {
 /* Filled by the daemon from sysfs, and at each mmap of a BAR. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 16384);
+	__uint(max_entries, NCG_BARS_MIN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ncg_bar_key);
 	__type(value, __u64);
@@ -72,7 +73,7 @@ struct {
 /* Host-physical address -> what a driver shows there as a BAR. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, NCG_REGIONS_MAX);
+	__uint(max_entries, NCG_REGIONS_MIN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct ncg_region);
@@ -83,20 +84,41 @@ struct {
  * A file of vfio's -> its device (BAR 0, size 0), noted when a BAR of it is mapped: for the
  * program that sees stage-2 maps, which may be there before vfio is and then knows nothing
  * of vfio's types. What is left of a file that was closed does no harm: another of vfio's
- * at its address is noted anew before it has a mapping.
+ * at its address is noted anew before it has a mapping. Of each device the last few are
+ * kept (`opened_rings`), so that who opens one device often makes no other's forgotten.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, NCG_OPENED_MAX);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NCG_DEVICES_MIN * NCG_OPENED_PER_DEVICE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ncg_opened_key);
 	__type(value, struct ncg_region);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } opened SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NCG_DEVICES_MIN);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct ncg_opened_ring);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} opened_rings SEC(".maps");
+
+/* What each place has of the maps that one who maps it could fill; see share.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NCG_SHARES_MIN);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ncg_share_key);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} shares SEC(".maps");
+
 /* struct kvm * -> id. Ids are never used twice, addresses are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NCG_VMS_KNOWN_MAX);
 	__type(key, __u64);
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -105,7 +127,7 @@ struct {
 /* Written by whoever decides; the daemon takes out what has ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NCG_USES_MIN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ncg_decided_key);
 	__type(value, struct ncg_decided);
@@ -115,7 +137,7 @@ struct {
 /* What VMs have mapped; without room for it, a first mapping is reported again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NCG_USES_MIN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ncg_use_key);
 	__type(value, struct ncg_use);
@@ -128,7 +150,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NCG_USES_MIN);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct ncg_use_key);
 	__type(value, __u64);
@@ -137,7 +159,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, NCG_VMS_KNOWN_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
 	__type(value, struct ncg_vm_note);

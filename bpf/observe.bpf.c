@@ -40,7 +40,8 @@ static __always_inline void note_bar(const struct ncg_pci *pci)
 	if (!size || (size & (size - 1)) || (known && *known == id))
 		return;
 	key.prefix -= log2_of(size);
-	bpf_map_update_elem(&bars, &key, &id, BPF_ANY);
+	if (bpf_map_update_elem(&bars, &key, &id, BPF_ANY))
+		count(NCG_CTR_FULL_BARS);
 }
 
 /*
@@ -56,7 +57,7 @@ static __always_inline void note_region(struct pci_dev *pdev, const struct ncg_p
 	struct ncg_region device;
 
 	region_device(pdev, &device);
-	bpf_map_update_elem(&opened, &file, &device, BPF_ANY);
+	region_note_file(&file, &device);
 	if ((found.bar == asked->bar && found.offset == asked->offset) ||
 	    phys - pci->bar_start < pci->bar_size)
 		return;
@@ -115,6 +116,8 @@ static __always_inline __u64 vm_id(__u64 kvm)
 	id = next_in_sequence(NCG_SEQUENCE_VM);
 	bpf_map_update_elem(&vm_ids, &kvm, &id, BPF_NOEXIST);
 	known = bpf_map_lookup_elem(&vm_ids, &kvm);
+	if (!known)
+		count(NCG_CTR_FULL_VM_IDS);
 	return known ? *known : id;
 }
 
@@ -217,7 +220,8 @@ int BPF_PROG(vm_create, struct kvm *kvm, unsigned long type, int ret)
 	if (ret)
 		return 0;
 	id = next_in_sequence(NCG_SEQUENCE_VM);
-	bpf_map_update_elem(&vm_ids, &k, &id, BPF_ANY);
+	if (bpf_map_update_elem(&vm_ids, &k, &id, BPF_ANY))
+		count(NCG_CTR_FULL_VM_IDS);
 	count(NCG_CTR_VMS_CREATED);
 	event = event_reserve(NCG_EVENT_VM_CREATE, sizeof(*event));
 	if (!event)

@@ -7,6 +7,7 @@
  * kernel's own default holds.
  */
 #include "event.bpf.h"
+#include "share.bpf.h"
 #include "vfio.bpf.h"
 
 static __always_inline const union ncg_pelement *ncg_policy_element(void *policy_map, __u32 index)
@@ -78,7 +79,9 @@ static __always_inline void note_decided(struct pci_dev *pdev, __u32 bar,
 	};
 
 	/* Where there is no room the mapping will look like one that nobody decided. */
-	bpf_map_update_elem(&decided, &key, &value, BPF_ANY);
+	if (bpf_map_update_elem(&decided, &key, &value, BPF_EXIST))
+		share_add(NCG_SHARED_DECIDED, &decided, pci_bar_id(pdev, bar), &key, &value,
+			  NCG_CTR_FULL_DECIDED);
 }
 
 /*
@@ -163,8 +166,9 @@ static long ask_bar(__u64 bar, struct trap_ask *ask)
 /*
  * Without the hook: a denied BAR is not mapped, so that the VMM has to trap what the
  * guest does with it. Asked at every mmap on this host, so what is no file of a
- * vfio-pci device is let go first; of those only the BARs are looked at. Where the
- * region is not known it could be any, so it is refused when any BAR is denied.
+ * vfio-pci device is let go first; of those only the BARs are looked at, also those that
+ * only the driver exposes. Where the region is not known it could be any BAR that the
+ * device may have, so it is refused when one of them is denied.
  */
 SEC("lsm/mmap_file")
 int BPF_PROG(decide_trap, struct file *file, unsigned long reqprot, unsigned long prot,

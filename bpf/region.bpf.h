@@ -2,13 +2,14 @@
 /*
  * Finds memory that a driver shows as a BAR of its device where PCI knows no BAR: by the
  * mapping of the VMM's through which a guest has it. Adds to the map `regions`, which the
- * daemon reads and tidies; owns nothing else, takes no lock. What cannot be read is no
+ * daemon reads and tidies; owns `opened` and `opened_rings`, takes no lock. What cannot be read is no
  * such memory.
  */
 #ifndef NCGATE_REGION_BPF_H
 #define NCGATE_REGION_BPF_H
 
 #include "event.bpf.h"
+#include "share.bpf.h"
 
 /* A device of vfio: as a region without a place. */
 static __always_inline void region_device(struct pci_dev *pdev, struct ncg_region *ret_device)
@@ -28,6 +29,60 @@ static __always_inline struct ncg_opened_key region_file(struct vm_area_struct *
 	};
 }
 
+/* One of another BAR makes room: there is one BAR at an address, and each has its share. */
+static __always_inline void region_replace(const struct ncg_region *known, __u64 phys,
+					   const struct ncg_region *region)
+{
+	struct ncg_share_key share = { .map = NCG_SHARED_REGIONS };
+	__u64 *taken;
+
+	if (known) {
+		share.where = known->where;
+		taken = bpf_map_lookup_elem(&shares, &share);
+		if (!bpf_map_delete_elem(&regions, &phys) && taken)
+			__sync_fetch_and_add(taken, -1);
+	}
+	share_add(NCG_SHARED_REGIONS, &regions, region->where, &phys, region,
+		  NCG_CTR_FULL_REGIONS);
+}
+
+/* A file whose address another device's file has by now is that one's to forget. */
+static __always_inline void region_forget_file(const struct ncg_opened_key *file, __u64 where)
+{
+	struct ncg_opened_key key = *file;
+	struct ncg_region *known = bpf_map_lookup_elem(&opened, &key);
+
+	if (known && known->where == where)
+		bpf_map_delete_elem(&opened, &key);
+}
+
+/* Notes whose an open file is, in place of the device's oldest once it has too many. */
+static __always_inline void region_note_file(const struct ncg_opened_key *file,
+					     const struct ncg_region *device)
+{
+	static const struct ncg_opened_ring none;
+	struct ncg_region *known = bpf_map_lookup_elem(&opened, file);
+	struct ncg_opened_ring *ring;
+	__u64 slot;
+
+	if (known && known->where == device->where)
+		return;
+	ring = bpf_map_lookup_elem(&opened_rings, &device->where);
+	if (!ring) {
+		bpf_map_update_elem(&opened_rings, &device->where, &none, BPF_NOEXIST);
+		ring = bpf_map_lookup_elem(&opened_rings, &device->where);
+	}
+	if (!ring) {
+		count(NCG_CTR_FULL_OPENED);
+		return;
+	}
+	slot = __sync_fetch_and_add(&ring->next, 1) & (NCG_OPENED_PER_DEVICE - 1);
+	region_forget_file(&ring->files[slot], device->where);
+	ring->files[slot] = *file;
+	if (bpf_map_update_elem(&opened, file, device, BPF_ANY))
+		count(NCG_CTR_FULL_OPENED);
+}
+
 /* size bytes from host-physical phys on are shown as a BAR of the device by its driver. */
 static __always_inline void region_note(const struct ncg_region *device, __u32 bar, __u64 phys,
 					__u64 size)
@@ -38,7 +93,10 @@ static __always_inline void region_note(const struct ncg_region *device, __u32 b
 	region.size = size;
 	if (known && known->where == region.where && known->size >= size)
 		return;
-	bpf_map_update_elem(&regions, &phys, &region, BPF_ANY);
+	if (known && known->where == region.where)
+		bpf_map_update_elem(&regions, &phys, &region, BPF_EXIST);
+	else
+		region_replace(known, phys, &region);
 }
 
 /* A level of the tree for each doubling of the number of slots, at most 32767. */

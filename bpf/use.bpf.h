@@ -2,14 +2,15 @@
 /*
  * Keeps what each VM maps of each BAR, and reports what is new about a map: the first
  * of its memory type, or another type than the map before. Owns the counts in `uses`.
- * When there is no room for a BAR, every map of it is reported as a first one: a first
- * mapping may be told twice, never not at all. A report that is lost stays counted
+ * When the BAR's share is full, every map of it by a VM more is reported as a first one: a
+ * first mapping may be told twice, never not at all. A report that is lost stays counted
  * here, where the daemon looks once it sees the loss.
  */
 #ifndef NCGATE_USE_BPF_H
 #define NCGATE_USE_BPF_H
 
 #include "event.bpf.h"
+#include "share.bpf.h"
 
 _Static_assert((NCG_MT_NR & (NCG_MT_NR - 1)) == 0, "a memory type is masked to an index");
 
@@ -46,7 +47,7 @@ static __always_inline void use_report(struct ncg_event_stage2 *map)
 
 	map->before = NCG_MT_NR;
 	if (!use) {
-		bpf_map_update_elem(&uses, &key, &no_use, BPF_NOEXIST);
+		share_add(NCG_SHARED_USES, &uses, key.where, &key, &no_use, NCG_CTR_FULL_USES);
 		use = bpf_map_lookup_elem(&uses, &key);
 	}
 	if (!use) {

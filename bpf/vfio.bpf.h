@@ -16,8 +16,7 @@
 /* The PCI device of a file that is known to be open for one device; NULL for other buses. */
 static __always_inline struct pci_dev *vfio_opened_device(struct file *file)
 {
-	struct vfio_device_file___ncg *opened = BPF_CORE_READ(file, private_data);
-	struct device *dev = BPF_CORE_READ(opened, device, dev);
+	struct device *dev = compat_opened_device(BPF_CORE_READ(file, private_data));
 	char bus[4];
 
 	if (bpf_probe_read_kernel(bus, sizeof(bus), BPF_CORE_READ(dev, bus, name)) ||
@@ -47,11 +46,30 @@ static __always_inline struct pci_dev *vfio_pci_device(struct file *file, __u64 
 	return vfio_opened_device(file);
 }
 
-/* The BARs that a device has, bit n for BAR n. */
+/*
+ * Whether the device's driver is vfio-pci itself, which exposes PCI's BARs and no others.
+ * False for every other driver, and where the name cannot be read.
+ */
+static __always_inline bool vfio_pci_alone(struct pci_dev *pdev)
+{
+	static const char alone[] = "vfio-pci";
+	char name[sizeof(alone)];
+
+	return !bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(pdev, dev.driver, name)) &&
+	       !__builtin_memcmp(name, alone, sizeof(alone));
+}
+
+/*
+ * The BARs that may be mapped of a device, bit n for BAR n: those that PCI has. Another
+ * driver than vfio-pci may expose memory of its own where PCI has no BAR (nvgrace-gpu),
+ * so there it is all of them.
+ */
 static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
 {
 	__u32 bars = 0;
 
+	if (!vfio_pci_alone(pdev))
+		return (1U << NCG_NO_BAR) - 1;
 	/* Unrolled: v6.8's verifier lets no variable be added to such a pointer. */
 #pragma clang loop unroll(full)
 	for (__u32 bar = 0; bar < NCG_NO_BAR; bar++)
@@ -74,26 +92,37 @@ static __always_inline __u32 vfio_pci_bars(struct pci_dev *pdev)
 #define NCG_NR_remap_file_pages 234 /* addr, length, prot, offset in pages, flags */
 #define NCG_PSR_MODE32_BIT 0x10	    /* arch/arm64/include/uapi/asm/ptrace.h */
 
+/*
+ * Whole pages that hold length bytes. What is asked for may be any number: where the sum
+ * would wrap round it is as many pages as 64 bits can count, which no mmap gets.
+ */
+static __always_inline __u64 vfio_whole_pages(__u64 length, __u64 page)
+{
+	return length > -page ? -page : (length + page - 1) & -page;
+}
+
 static __always_inline bool vfio_asked_place(__u32 page_shift, struct bar_place *ret_place,
 					     __u64 *ret_length)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	__u64 page = 1ULL << page_shift, pgoff;
+	__u64 page = 1ULL << page_shift, pgoff, length = BPF_CORE_READ(regs, regs[1]);
 
 	if (BPF_CORE_READ(regs, pstate) & NCG_PSR_MODE32_BIT)
 		return false;
 	switch (BPF_CORE_READ(regs, syscallno)) {
 	case NCG_NR_mmap:
 		pgoff = BPF_CORE_READ(regs, regs[5]) >> page_shift;
+		length = vfio_whole_pages(length, page);
 		break;
 	case NCG_NR_remap_file_pages:
 		pgoff = BPF_CORE_READ(regs, regs[3]);
+		length &= -page; /* this call rounds down */
 		break;
 	default:
 		return false;
 	}
 	*ret_place = compat_bar_place(pgoff, page_shift);
-	*ret_length = (BPF_CORE_READ(regs, regs[1]) + page - 1) & -page;
+	*ret_length = length;
 	return true;
 }
 

@@ -28,7 +28,7 @@ arm64:
 
 .PHONY: arm64-tools
 arm64-tools: $(addprefix $(OUT)/bin/,minivmm vfiomap vfiomap32 vfio_pci_uncached_test \
-		baseline bench-walk stage2_test) \
+		baseline bench-walk stage2_test crowd.bpf.o) \
 	$(OUT)/guest/initrd
 
 $(OUT)/bin/minivmm: tests/vm/minivmm_guest.c tests/vm/minivmm_guest.h \
@@ -44,6 +44,11 @@ $(OUT)/bin/stage2_test: tests/vm/stage2_test.c tests/fuzz/fuzz_stage2.c tests/fu
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/fuzz $< $(OUT)/libncg.a -static -o $@
+
+$(OUT)/bin/crowd.bpf.o: tests/vm/crowd.bpf.c $(OUT)/bpf/vmlinux.h
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $(OUT)/bin/vfiomap32: tests/vm/vfiomap32.c
 	$(call say,CC,$@)
@@ -103,8 +108,8 @@ $(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-# Programs of theirs; test_losses has those of test_events.
-$(filter-out %/test_losses,$(BPFTESTS:%=$(OUT)/tests/%)): %: %.bpf.o
+# Programs of theirs; test_losses has those of test_events, and test_programs ncgate's own.
+$(filter-out %/test_losses %/test_programs,$(BPFTESTS:%=$(OUT)/tests/%)): %: %.bpf.o
 $(OUT)/tests/test_losses: $(OUT)/tests/test_events.bpf.o
 
 $(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/libncg.a

@@ -11,6 +11,7 @@
 #include "audit_journal.h"
 #include "audit_kernel.h"
 #include "cleanup.h"
+#include "json.h"
 #include "log.h"
 
 /* Records that are not in the file. Times are CLOCK_BOOTTIME, of the records. */
@@ -219,7 +220,7 @@ static bool keep(struct ncg_audit *audit, const char *type, __u64 boot_ns, json_
 
 static void name_removed(void *arg, const char *name)
 {
-	json_array_append_new(arg, json_string(name));
+	json_array_append_new(arg, ncg_json_string(name));
 }
 
 /* Puts the file aside and says so first in the new one, which is empty and so not due. */
@@ -242,7 +243,8 @@ static void rotate(struct ncg_audit *audit)
 	r = ncg_audit_file_prune(audit->file, time(NULL), name_removed, removed);
 	if (r)
 		ncg_log_error(r, "old audit logs beside %s cannot be removed", audit->path);
-	fields = json_pack("{s:s?, s:o}", "previous", previous, "removed", removed);
+	fields = json_pack("{s:o?, s:o}", "previous",
+			   previous ? ncg_json_string(previous) : NULL, "removed", removed);
 	r = write_record(audit, "rotation", now, fields, WAY_ALL);
 	if (!r)
 		audit->records++;

@@ -29,9 +29,9 @@ struct ncg_audit_options {
 };
 
 /*
- * Opens (makes) the file for appending. Where there is no journal, or the kernel takes
- * no audit records, that is logged once and the file is all there is. Returns 0 or
- * -errno of the file, not logged.
+ * Opens (makes) the file for appending; while that cannot be done records are lost and
+ * counted as on a full disk. Where there is no journal, or the kernel takes no audit
+ * records, that is logged once and the file is all there is. Returns 0 or -ENOMEM.
  */
 int ncg_audit_open(const struct ncg_audit_options *options, struct ncg_audit **ret_audit);
 void ncg_audit_close(struct ncg_audit *audit); /* takes NULL */

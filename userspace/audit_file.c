@@ -25,7 +25,7 @@ struct ncg_audit_file {
 	char *folder;
 	char *base; /* the last part of path */
 	struct ncg_audit_file_limits limits;
-	int fd;
+	int fd; /* -1: it could not be opened yet */
 	bool regular;
 	uint64_t inode;
 	bool torn;   /* the last line has no end: the next begins with one */
@@ -119,12 +119,12 @@ int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *li
 	r = ncg_audit_file_split(path, &file->folder, &file->base);
 	if (!file->path)
 		r = -ENOMEM;
-	if (!r)
-		r = open_path(file);
 	if (r) {
 		ncg_audit_file_close(file);
 		return r;
 	}
+	/* What cannot be opened now is tried again with each line. */
+	open_path(file);
 	*ret_file = file;
 	return 0;
 }
@@ -164,6 +164,10 @@ static void take_back(struct ncg_audit_file *file, size_t done)
 
 int ncg_audit_file_append(struct ncg_audit_file *file, const char *line, size_t size)
 {
+	int r = file->fd < 0 ? open_path(file) : 0;
+
+	if (r)
+		return r;
 	if (file->torn) {
 		if (write(file->fd, "\n", 1) != 1)
 			return -errno;

@@ -33,8 +33,8 @@ struct ncg_audit_file_limits {
 };
 
 /*
- * Opens (makes, mode 0640) the file for appending. Returns 0 or -errno, not logged;
- * *ret_file is the caller's.
+ * Opens (makes, mode 0640) the file for appending; one that cannot be opened is tried
+ * again with each line. Returns 0 or -ENOMEM; *ret_file is the caller's.
  */
 int ncg_audit_file_open(const char *path, const struct ncg_audit_file_limits *limits,
 			struct ncg_audit_file **ret_file);

@@ -14,6 +14,7 @@
 #include "device.h"
 #include "exit_status.h"
 #include "policy.h"
+#include "policy_known.h"
 #include "trail.h"
 #include "verdict.h"
 
@@ -75,8 +76,18 @@ enum ncg_exit ncg_cli_ask(const struct ncg_cli *cli, const char *request, json_t
 enum ncg_exit ncg_cli_ask_if_there(const struct ncg_cli *cli, const char *request,
 				   json_t **ret_reply);
 
-/* Loads a policy file, or says why not as `check` does: NCG_EXIT_BAD_INPUT. */
-enum ncg_exit ncg_cli_load_policy(const char *path, struct ncg_policy **ret_policy);
+/*
+ * What names of devices stood for when ncgated last put a policy in force. NULL where
+ * that is not known, or not to who asks: only root may read it. The caller frees it.
+ */
+struct ncg_policy_known *ncg_cli_load_known(const struct ncg_cli *cli);
+
+/*
+ * Loads a policy file as ncgated would, or says why not as `check` does:
+ * NCG_EXIT_BAD_INPUT. Names that pci.ids has lost are warned of.
+ */
+enum ncg_exit ncg_cli_load_policy(const struct ncg_cli *cli, const char *path,
+				  struct ncg_policy **ret_policy);
 
 /* The host's PCI devices with their names; the caller frees them. */
 enum ncg_exit ncg_cli_load_devices(const struct ncg_cli *cli, struct ncg_devices **ret_devices);
@@ -89,16 +100,27 @@ bool ncg_cli_names_device(const char *text, const struct ncg_device *device);
 
 /* ------------------------------------------------------------------- what is shown */
 
-/* Prints any document as --json does. Returns 0 or -ENOMEM. */
+/* Prints any document as --json does; or an object as one line. 0 or -ENOMEM. */
 int ncg_cli_print_json(const json_t *json);
+int ncg_cli_print_json_line(const json_t *json);
+
+/*
+ * Prints a document for people by print, which gets a copy in which all text is visible
+ * and may write it down as it is. Returns what print does, or -ENOMEM.
+ */
+int ncg_cli_print_visible(const struct ncg_cli *cli, const json_t *json,
+			  int (*print)(const struct ncg_cli *cli, const json_t *json));
 
 /* Members of a reply: "" and 0 where there is none. */
 const char *ncg_cli_text(const json_t *json, const char *key);
 long long ncg_cli_number(const json_t *json, const char *key);
 bool ncg_cli_is(const json_t *json, const char *key, const char *value);
 
-/* Text that may not be UTF-8, for JSON: what does not fit becomes '?'. */
-json_t *ncg_cli_json_text(const char *text);
+/*
+ * Prints a line on standard output in which words of others may stand: made visible as a
+ * whole, so the newline is not part of the format.
+ */
+__attribute__((format(printf, 1, 2))) void ncg_cli_say(const char *format, ...);
 
 enum ncg_colour ncg_cli_type_colour(const char *type); /* a memory type */
 enum ncg_colour ncg_cli_verdict_colour(const char *verdict);

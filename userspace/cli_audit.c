@@ -17,9 +17,11 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "history.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 #include "record_text.h"
+#include "text.h"
 #include "trail.h"
 #include "trail_filter.h"
 
@@ -131,22 +133,19 @@ static const char *print_record(const struct query *query, const json_t *record)
 {
 	const struct ncg_cli *cli = query->cli;
 	const char *when = ncg_cli_text(record, "time");
+	char shown[NCG_TEXT_NAME_LEN];
 	ncg_autofree char *text = NULL;
 
 	if (!was_asked_for(query, when) ||
 	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !ncg_trail_is_about(record, cli->guest, cli->device))
 		return NULL;
-	if (cli->json) {
-		text = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
-		if (text)
-			puts(text);
-		return text ? NULL : "no memory for it";
-	}
+	if (cli->json)
+		return ncg_cli_print_json_line(record) ? "no memory for it" : NULL;
 	text = ncg_record_text(record);
 	if (!text)
 		return "no memory for it";
-	ncg_cli_hide_controls(text);
-	printf("%s  %s\n", when, text);
+	ncg_text_name(when, strlen(when), shown);
+	printf("%s  %s\n", shown, text);
 	return NULL;
 }
 
@@ -336,7 +335,7 @@ static int print_history(const struct query *query, const struct ncg_trail *trai
 
 	if (cli->json) {
 		document = json_pack("{s:o, s:s, s:s, s:s, s:o, s:o}", "audit",
-				     ncg_cli_json_text(cli->audit), "memory_type", cli->had,
+				     ncg_json_string(cli->audit), "memory_type", cli->had,
 				     "since", query->since, "until", query->until, "had", entries,
 				     "trail", ncg_trail_json(trail));
 		r = document ? ncg_cli_print_json(document) : -ENOMEM;

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "cli.h"
 #include "cli_table.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 #include "policy_compile.h"
@@ -34,9 +35,9 @@ static_assert(ARRAY_SIZE(without_hook_names) == NCG_WITHOUT_HOOK_NR,
 /* Where there is only a sentence about a line; 0: about the file as a whole. */
 static json_t *entry_of(const char *file, __u32 line, const char *sentence)
 {
-	return json_pack("{s:o, s:I, s:i, s:s, s:n, s:n, s:o}", "file", ncg_cli_json_text(file),
+	return json_pack("{s:o, s:I, s:i, s:s, s:n, s:n, s:o}", "file", ncg_json_string(file),
 			 "line", (json_int_t)line, "column", 0, "text", "", "expected", "nearest",
-			 "message", ncg_cli_json_text(sentence));
+			 "message", ncg_json_string(sentence));
 }
 
 /* What is no error says so. */
@@ -61,10 +62,10 @@ static int add_error(json_t *list, const struct ncg_policy_error *error)
 	if (!message)
 		return -ENOMEM;
 	entry = json_pack("{s:o, s:I, s:I, s:o, s:s?, s:s?, s:o}", "file",
-			  ncg_cli_json_text(error->file), "line", (json_int_t)error->line,
+			  ncg_json_string(error->file), "line", (json_int_t)error->line,
 			  "column", (json_int_t)error->column, "text",
-			  ncg_cli_json_text(error->text), "expected", error->expected, "nearest",
-			  error->nearest, "message", ncg_cli_json_text(message));
+			  ncg_json_string(error->text), "expected", error->expected, "nearest",
+			  error->nearest, "message", ncg_json_string(message));
 	return json_array_append_new(list, entry) ? -ENOMEM : 0;
 }
 
@@ -246,13 +247,14 @@ static int print_rules(const struct ncg_cli *cli, const struct ncg_policy *polic
 static int print_policy(const struct ncg_cli *cli, const char *file,
 			const struct ncg_policy *policy, struct ncg_pci_names *names)
 {
-	printf("%s: mode %s, default %s, without-hook %s, %zu rule%s\n  sha256 ", file,
-	       ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
-	       without_hook_names[policy->without_hook], policy->rule_count,
-	       policy->rule_count == 1 ? "" : "s");
-	for (size_t i = 0; i < NCG_SHA256_LEN; i++)
-		printf("%02x", policy->sha256[i]);
-	putchar('\n');
+	char sha256[NCG_SHA256_TEXT_LEN];
+
+	ncg_cli_say("%s: mode %s, default %s, without-hook %s, %zu rule%s", file,
+		    ncg_names_mode(policy->mode), ncg_names_verdict(policy->fallback),
+		    without_hook_names[policy->without_hook], policy->rule_count,
+		    policy->rule_count == 1 ? "" : "s");
+	ncg_json_sha256_text(policy->sha256, sha256);
+	printf("  sha256 %s\n", sha256);
 	return policy->rule_count ? print_rules(cli, policy, names) : 0;
 }
 
@@ -270,6 +272,57 @@ static int tell_warnings(json_t *list, const char *file, const struct ncg_policy
 			ncg_warning("%s", policy->warnings[i]);
 	}
 	return r;
+}
+
+/* What to write in the place of a rule with a name. The caller frees it; NULL: no memory. */
+static char *format_by_ids(const struct ncg_policy_rule *rule)
+{
+	ncg_autofree char *matches = format_matches(rule);
+	char *line;
+
+	if (!matches || asprintf(&line, "%s %s  # %s", ncg_names_verdict(rule->verdict), matches,
+				 rule->name) < 0)
+		return NULL;
+	return line;
+}
+
+/* Of one rule with a name. 0 or -ENOMEM. */
+static int tell_name(json_t *list, const struct ncg_policy *policy,
+		     const struct ncg_policy_rule *rule)
+{
+	ncg_autofree char *instead = format_by_ids(rule), *sentence = NULL;
+	int r = 0;
+
+	if (!instead || asprintf(&sentence, "%.*s:%u: %s; write: %s", NCG_PATH_LEN,
+				 policy->files[rule->file], rule->line,
+				 rule->gone ? "pci.ids has lost its name, and ncgated goes on with "
+					      "the ids of before" :
+					      "an update of pci.ids may change what its name stands for",
+				 instead) < 0) {
+		sentence = NULL;
+		return -ENOMEM;
+	}
+	if (list)
+		r = add_warning(list, policy->paths[rule->file], rule->line, sentence);
+	else
+		ncg_warning("%s", sentence);
+	return r;
+}
+
+#define NAMES_MAX NCG_POLICY_FINDINGS_MAX /* told; the rest are only counted */
+
+/* 1: there are rules with names, what they say depends on pci.ids; 0: none; -ENOMEM. */
+static int tell_names(json_t *list, const struct ncg_policy *policy)
+{
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < policy->rule_count; i++)
+		if (policy->rules[i].name && count++ < NAMES_MAX)
+			r = tell_name(list, policy, &policy->rules[i]);
+	if (!r && count > NAMES_MAX && !list)
+		ncg_warning("%zu more rules have names", count - NAMES_MAX);
+	return r ? r : count > 0;
 }
 
 /*
@@ -292,7 +345,7 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
 		if (!sentence)
 			r = -ENOMEM;
 		else if (note && !list)
-			printf("  note: %s\n", sentence);
+			ncg_cli_say("  note: %s", sentence);
 		else if (!note && list)
 			r = add_warning(list, policy->paths[rule->file], rule->line, sentence);
 		else if (!note)
@@ -310,15 +363,17 @@ static int tell_review(json_t *list, const struct ncg_policy *policy,
  * bad, and that was told; -ENOMEM.
  */
 static int check_file(const struct ncg_cli *cli, const char *file,
-		      const struct ncg_devices *devices, struct ncg_pci_names *names, json_t *list)
+		      const struct ncg_devices *devices, struct ncg_pci_names *names,
+		      const struct ncg_policy_known *known, json_t *list)
 {
+	const struct ncg_policy_file_options options = { .known = known };
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	ncg_autofree char *sentence = NULL;
-	int r, told;
+	int r, told, found;
 
-	r = ncg_policy_file_load(file, &policy, &errors);
+	r = ncg_policy_file_load_with(file, &options, &policy, &errors);
 	if (r == -EINVAL && errors) {
 		told = tell_errors(list, file, errors);
 		return told ? told : r;
@@ -343,7 +398,13 @@ static int check_file(const struct ncg_cli *cli, const char *file,
 		r = print_policy(cli, file, policy, names);
 	if (!r)
 		r = tell_warnings(list, file, policy);
-	return r ? r : tell_review(list, policy, devices);
+	if (r)
+		return r;
+	found = tell_names(list, policy);
+	if (found < 0)
+		return found;
+	r = tell_review(list, policy, devices);
+	return r ? r : found;
 }
 
 enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_t count)
@@ -351,6 +412,7 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	json_t *list = cli->json ? json_array() : NULL;
 	ncg_autopcinames struct ncg_pci_names *names = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
+	ncg_autoknown struct ncg_policy_known *known = ncg_cli_load_known(cli);
 	enum ncg_exit status = NCG_EXIT_OK;
 	ncg_autofree char *sysfs = NULL;
 	int r = cli->json && !list ? -ENOMEM : 0;
@@ -365,7 +427,7 @@ enum ncg_exit ncg_cli_check(const struct ncg_cli *cli, char *const *files, size_
 	if (!r)
 		r = ncg_pci_names_open(NULL, &names);
 	for (size_t i = 0; !r && i < count; i++) {
-		r = check_file(cli, files[i], devices, names, list);
+		r = check_file(cli, files[i], devices, names, known, list);
 		if (r == -EINVAL) {
 			status = NCG_EXIT_BAD_INPUT;
 			r = 0;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "json.h"
 #include "log.h"
 #include "policy_file.h"
+#include "text.h"
 
 /* ------------------------------------------------------ what commands work from */
 
@@ -76,14 +78,47 @@ enum ncg_exit ncg_cli_ask_if_there(const struct ncg_cli *cli, const char *reques
 	return judge(cli, r, reply, ret_reply);
 }
 
-enum ncg_exit ncg_cli_load_policy(const char *path, struct ncg_policy **ret_policy)
+struct ncg_policy_known *ncg_cli_load_known(const struct ncg_cli *cli)
+{
+	struct ncg_policy_known *known = NULL;
+	ncg_autofree char *path = NULL, *problem = NULL;
+	int r;
+
+	if (asprintf(&path, "%s" NCG_POLICY_KNOWN_PATH, cli->root) < 0) {
+		path = NULL;
+		return NULL;
+	}
+	r = ncg_policy_known_read(path, &known, &problem);
+	if (problem)
+		ncg_warning("%s %s; ncgated would not go by it", path, problem);
+	return r ? NULL : known;
+}
+
+/* One line for all: `check` names each. */
+static void warn_of_gone(const struct ncg_policy *policy, const char *path)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < policy->named_count; i++)
+		gone += policy->rules[policy->named[i]].gone;
+	if (gone)
+		ncg_warning("%s: pci.ids has lost %zu name%s; taken as when the policy was put in "
+			    "force", path, gone, gone == 1 ? "" : "s");
+}
+
+enum ncg_exit ncg_cli_load_policy(const struct ncg_cli *cli, const char *path,
+				  struct ncg_policy **ret_policy)
 {
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
+	ncg_autoknown struct ncg_policy_known *known = ncg_cli_load_known(cli);
+	const struct ncg_policy_file_options options = { .known = known };
 	ncg_autofree char *lines = NULL;
-	int r = ncg_policy_file_load(path, ret_policy, &errors);
+	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
 
-	if (!r)
+	if (!r) {
+		warn_of_gone(*ret_policy, path);
 		return NCG_EXIT_OK;
+	}
 	if (r == -EINVAL && errors)
 		lines = ncg_policy_errors_format(errors);
 	if (lines)
@@ -142,32 +177,56 @@ bool ncg_cli_is(const json_t *json, const char *key, const char *value)
 	return !strcmp(ncg_cli_text(json, key), value);
 }
 
-int ncg_cli_print_json(const json_t *json)
+/* All printable ASCII, so that no name in it can steer the terminal. */
+static int print_json(const json_t *json, size_t flags)
 {
-	/* All ASCII, so that no name in it can steer the terminal. */
-	ncg_autofree char *line = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER |
-						   JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+	ncg_autofree char *text = json_dumps(json, flags | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 
-	if (!line)
+	if (!text)
 		return -ENOMEM;
-	puts(line);
+	for (const char *c = text; *c; c++)
+		if (*c == 0x7f) /* which the library leaves as it is */
+			fputs("\\u007F", stdout);
+		else
+			putchar(*c);
+	putchar('\n');
 	return 0;
 }
 
-json_t *ncg_cli_json_text(const char *text)
+int ncg_cli_print_json(const json_t *json)
 {
-	ncg_autofree char *copy = NULL;
-	json_t *json = json_string(text);
+	return print_json(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+}
 
-	if (json)
-		return json;
-	copy = strdup(text);
-	if (!copy)
-		return NULL;
-	for (char *c = copy; *c; c++)
-		if (*c & 0x80)
-			*c = '?';
-	return json_string(copy);
+int ncg_cli_print_json_line(const json_t *json)
+{
+	return print_json(json, JSON_COMPACT);
+}
+
+int ncg_cli_print_visible(const struct ncg_cli *cli, const json_t *json,
+			  int (*print)(const struct ncg_cli *cli, const json_t *json))
+{
+	json_t *visible = ncg_json_visible(json);
+	int r = visible ? print(cli, visible) : -ENOMEM;
+
+	json_decref(visible);
+	return r;
+}
+
+void ncg_cli_say(const char *format, ...)
+{
+	ncg_autofree char *text = NULL, *visible = NULL;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vasprintf(&text, format, args);
+	va_end(args);
+	if (length < 0)
+		text = NULL;
+	else
+		visible = ncg_text_visible(text, length);
+	puts(visible ? visible : "no memory to say it");
 }
 
 enum ncg_colour ncg_cli_verdict_colour(const char *verdict)

@@ -109,13 +109,13 @@ static enum ncg_exit check_against(const struct ncg_cli *cli)
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *old = NULL;
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *new = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
-	enum ncg_exit status = ncg_cli_load_policy(cli->against, &old);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->against, &old);
 	json_t *changes, *document;
 	size_t bars, count;
 	int r;
 
 	if (!status)
-		status = ncg_cli_load_policy(cli->args[0], &new);
+		status = ncg_cli_load_policy(cli, cli->args[0], &new);
 	if (!status)
 		status = ncg_cli_load_devices(cli, &devices);
 	if (status)
@@ -128,8 +128,8 @@ static enum ncg_exit check_against(const struct ncg_cli *cli)
 			 cli->mapper.uid, cli->mapper.cgroup ? cli->mapper.cgroup : "not given");
 	if (!r && cli->json) {
 		document = json_pack("{s:o, s:o, s:I, s:O}", "old",
-				     ncg_cli_json_text(cli->against), "new",
-				     ncg_cli_json_text(cli->args[0]), "bars", (json_int_t)bars,
+				     ncg_json_string(cli->against), "new",
+				     ncg_json_string(cli->args[0]), "bars", (json_int_t)bars,
 				     "changes", changes);
 		r = document ? ncg_cli_print_json(document) : -ENOMEM;
 		json_decref(document);

@@ -66,14 +66,14 @@ static enum ncg_exit local_reply(const struct ncg_cli *cli, json_t **ret_reply)
 
 	if (status)
 		return status;
-	ncg_cli_load_policy(cli->policy, &policy);
+	ncg_cli_load_policy(cli, cli->policy, &policy);
 	ncg_info("ncgated does not answer: nothing is observed, and verdicts are by %s",
 		 policy ? cli->policy : "no policy");
 	for (size_t i = 0; i < devices->count; i++)
 		if (ncg_device_assignable(&devices->list[i]))
 			json_array_append_new(list, local_device(&devices->list[i], policy));
 	*ret_reply = json_pack("{s:b, s:o?, s:o}", "observed", 0, "policy",
-			       policy ? ncg_cli_json_text(cli->policy) : NULL, "devices", list);
+			       policy ? ncg_json_string(cli->policy) : NULL, "devices", list);
 	return *ret_reply ? NCG_EXIT_OK : ncg_cli_fail(-ENOMEM);
 }
 
@@ -237,7 +237,7 @@ enum ncg_exit ncg_cli_devices(const struct ncg_cli *cli)
 	if (status)
 		return status;
 	filter(cli, json_object_get(reply, "devices"));
-	r = cli->json ? ncg_cli_print_json(reply) : print_devices(cli, reply);
+	r = cli->json ? ncg_cli_print_json(reply) : ncg_cli_print_visible(cli, reply, print_devices);
 	json_decref(reply);
 	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
 }

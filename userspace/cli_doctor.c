@@ -83,8 +83,8 @@ __attribute__((format(printf, 5, 6))) static void line(struct doctor *d, const c
 	json_array_append_new(
 		d->checks,
 		json_pack("{s:s, s:s, s:o, s:o, s:s?}", "check", check, "state",
-			  states[state].name, "detail", ncg_cli_json_text(text), "follows",
-			  follows ? ncg_cli_json_text(follows) : json_null(), "errno",
+			  states[state].name, "detail", ncg_json_string(text), "follows",
+			  follows ? ncg_json_string(follows) : json_null(), "errno",
 			  error ? ncg_log_errno_name(-error) : NULL));
 }
 

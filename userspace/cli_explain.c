@@ -177,14 +177,14 @@ static json_t *rules_json(const struct explainer *e, const struct ncg_tuple *tup
 		json_array_append_new(
 			list,
 			json_pack("{s:o, s:I, s:o, s:s, s:b, s:s?, s:o}", "file",
-				  ncg_cli_json_text(e->policy->paths[rule->file]), "line",
+				  ncg_json_string(e->policy->paths[rule->file]), "line",
 				  (json_int_t)rule->line, "text",
-				  ncg_cli_json_text(rule_text(e->sources, rule, text,
+				  ncg_json_string(rule_text(e->sources, rule, text,
 							      sizeof(text))),
 				  "verdict", ncg_names_verdict(rule->verdict), "matches",
 				  field == NCG_FIELD_NONE, "differs",
 				  field == NCG_FIELD_NONE ? NULL : ncg_policy_explain_field(field),
-				  "why", ncg_cli_json_text(why)));
+				  "why", ncg_json_string(why)));
 	}
 	return list;
 }
@@ -350,7 +350,7 @@ enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli)
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	ncg_autodevices struct ncg_devices *devices = NULL;
 	struct explainer e = { .cli = cli };
-	enum ncg_exit status = ncg_cli_load_policy(cli->policy, &policy);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->policy, &policy);
 	json_t *list, *device, *document;
 	size_t i;
 	int r = 0;
@@ -372,13 +372,13 @@ enum ncg_exit ncg_cli_explain(const struct ncg_cli *cli)
 		return NCG_EXIT_BAD_INPUT;
 	}
 	if (cli->json) {
-		document = json_pack("{s:o, s:O}", "policy", ncg_cli_json_text(cli->policy),
+		document = json_pack("{s:o, s:O}", "policy", ncg_json_string(cli->policy),
 				     "devices", list);
 		r = document ? ncg_cli_print_json(document) : -ENOMEM;
 		json_decref(document);
 	} else {
 		json_array_foreach(list, i, device)
-			r = r ? r : print_device(cli, device);
+			r = r ? r : ncg_cli_print_visible(cli, device, print_device);
 	}
 	json_decref(list);
 	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;

@@ -258,8 +258,8 @@ static int print_json(const struct ncg_cli *cli, const struct replay *replay,
 	json_object_foreach(replay->differences, key, entry)
 		json_array_append(list, entry);
 	document = json_pack("{s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "policy",
-			     ncg_cli_json_text(cli->args[0]), "audit",
-			     ncg_cli_json_text(cli->audit), "decisions",
+			     ncg_json_string(cli->args[0]), "audit",
+			     ncg_json_string(cli->audit), "decisions",
 			     (json_int_t)replay->decisions, "differ", (json_int_t)replay->differ,
 			     "undecided", (json_int_t)replay->undecided, "differences", list,
 			     "trail", ncg_trail_json(trail));
@@ -274,7 +274,7 @@ enum ncg_exit ncg_cli_replay(const struct ncg_cli *cli)
 		{ "decision", replay_decision }, { "repeats", replay_repeats }, { NULL, NULL },
 	};
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
-	enum ncg_exit status = ncg_cli_load_policy(cli->args[0], &policy);
+	enum ncg_exit status = ncg_cli_load_policy(cli, cli->args[0], &policy);
 	struct replay replay = { .policy = policy };
 	struct ncg_trail trail;
 	int r;

@@ -19,6 +19,17 @@
 /* Normal-NC is what ncgate is about, so it stands out. */
 /* ---------------------------------------------------------------------- status */
 
+static bool waits_for_hook(const json_t *reply)
+{
+	const json_t *program;
+	size_t i;
+
+	json_array_foreach(json_object_get(reply, "programs"), i, program)
+		if (ncg_cli_is(program, "name", "decide_hook"))
+			return ncg_cli_is(program, "state", "waiting");
+	return false;
+}
+
 static const char *grade_meaning(const json_t *reply)
 {
 	const json_t *policy = json_object_get(reply, "policy");
@@ -31,6 +42,9 @@ static const char *grade_meaning(const json_t *reply)
 			       "decisions are only recorded, and the kernel's own default holds"
 			     : "vfio-pci-core asks ncgate at each BAR mmap; a denied BAR is mapped "
 			       "Device-nGnRE, at full speed";
+	if (ncg_cli_is(reply, "grade", "trap") && waits_for_hook(reply))
+		return "vfio-pci-core is not loaded; until it is known whether it has the hook, the "
+		       "BAR mmaps of a denied device are refused, so that its accesses trap";
 	if (ncg_cli_is(reply, "grade", "trap"))
 		return audit ? "vfio-pci-core has no hook; in mode audit decisions are only "
 			       "recorded, and the kernel's own default holds"
@@ -61,6 +75,27 @@ static void print_problem(const struct ncg_cli *cli, const char *problem)
 	putchar('\n');
 }
 
+/* Names that go on standing for what they stood for, though pci.ids has lost them. */
+static void print_stale_names(const struct ncg_cli *cli, const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		const char *device = json_string_value(json_object_get(name, "device_id"));
+		ncg_autofree char *text = NULL;
+
+		if (asprintf(&text, "pci.ids has lost %s; it goes on standing for %s:%s",
+			     ncg_cli_text(name, "name"), ncg_cli_text(name, "vendor_id"),
+			     device ? device : "*") < 0) {
+			text = NULL;
+			return;
+		}
+		print_label("");
+		print_problem(cli, text);
+	}
+}
+
 static void print_policy(const struct ncg_cli *cli, const json_t *policy)
 {
 	print_label("policy");
@@ -80,6 +115,7 @@ static void print_policy(const struct ncg_cli *cli, const json_t *policy)
 		print_label("");
 		print_problem(cli, "the last reload was refused; this policy is still in force");
 	}
+	print_stale_names(cli, json_object_get(policy, "stale_names"));
 }
 
 static int print_programs(const struct ncg_cli *cli, const json_t *programs)
@@ -90,29 +126,32 @@ static int print_programs(const struct ncg_cli *cli, const json_t *programs)
 	};
 	ncg_autotable struct ncg_cli_table *table =
 		ncg_cli_table_new(columns, ARRAY_SIZE(columns));
-	size_t attached = 0, needed = 0, i;
+	size_t attached = 0, needed = 0, shown = 0, i;
 	const json_t *program;
 
 	json_array_foreach(programs, i, program) {
+		bool older = json_is_true(json_object_get(program, "older_build"));
+
 		if (ncg_cli_is(program, "state", "not-needed"))
 			continue;
 		needed++;
-		if (ncg_cli_is(program, "state", "attached")) {
-			attached++;
+		attached += ncg_cli_is(program, "state", "attached");
+		shown += older || !ncg_cli_is(program, "state", "attached");
+		if (!older && ncg_cli_is(program, "state", "attached"))
 			continue;
-		}
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "name"));
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "target"));
 		ncg_cli_table_add(table, ncg_cli_is(program, "state", "failed") ? NCG_COLOUR_RED
 									: NCG_COLOUR_YELLOW,
-				  "%s", ncg_cli_text(program, "state"));
+				  "%s", older ? "older build" : ncg_cli_text(program, "state"));
 		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "error"));
-		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s", ncg_cli_text(program, "lost"));
+		ncg_cli_table_add(table, NCG_COLOUR_NONE, "%s",
+				  older ? "this build's could not be attached" :
+					  ncg_cli_text(program, "lost"));
 	}
 	print_label("programs");
 	printf("%zu of %zu attached\n", attached, needed);
-	return attached == needed ? 0 : ncg_cli_table_print(table, stdout, cli->colours,
-							    LABEL_WIDTH);
+	return shown ? ncg_cli_table_print(table, stdout, cli->colours, LABEL_WIDTH) : 0;
 }
 
 static void print_counters(const struct ncg_cli *cli, const json_t *reply)
@@ -202,7 +241,7 @@ static enum ncg_exit show(const struct ncg_cli *cli, const char *request,
 
 	if (status)
 		return status;
-	r = cli->json ? ncg_cli_print_json(reply) : print(cli, reply);
+	r = cli->json ? ncg_cli_print_json(reply) : ncg_cli_print_visible(cli, reply, print);
 	json_decref(reply);
 	return r ? ncg_cli_fail(r) : NCG_EXIT_OK;
 }

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "cli.h"
+#include "json.h"
 #include "log.h"
 #include "names.h"
 #include "trail.h"
@@ -94,13 +95,15 @@ static struct use *use_of(struct uses *uses, const char *slot, unsigned int bar,
 
 static void add_name(json_t *names, const char *name)
 {
-	json_t *one;
+	json_t *shown = ncg_json_name(name, strlen(name)), *one;
 	size_t i;
 
 	json_array_foreach(names, i, one)
-		if (!strcmp(json_string_value(one), name))
+		if (json_equal(one, shown)) {
+			json_decref(shown);
 			return;
-	json_array_append_new(names, json_string(name));
+		}
+	json_array_append_new(names, shown);
 }
 
 /*
@@ -399,50 +402,62 @@ static json_t *line_json(const struct line *line)
 	return json;
 }
 
-/*
- * A comment may hold what a guest's owner typed: control characters would make a
- * terminal lie, and a newline would begin a line of policy.
- */
-static void put_comment_text(const char *text)
+/* The first line of a comment on a line: the device, by slot and name. */
+static void print_device(const struct line *line)
 {
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+	const char *name = line->device ? line->device->name : "";
+
+	ncg_cli_say("# %s BAR %u%s%s%s", line->use->slot, line->use->bar, *name ? ", " : "", name,
+		    line->device ? "" : ", not in this host now");
 }
 
-static void print_line(const struct line *line)
+/* The second: who had it, and when. */
+static int print_guests(const struct line *line)
+{
+	ncg_autofree char *names = NULL;
+	const json_t *guest;
+	size_t i, size;
+	FILE *out = open_memstream(&names, &size);
+
+	if (!out)
+		return -ENOMEM;
+	json_array_foreach(line->guests, i, guest)
+		fprintf(out, "%s%s", i ? ", " : "", json_string_value(guest));
+	if (fclose(out))
+		return -ENOMEM;
+	if (line->first && strcmp(line->last, line->first))
+		ncg_cli_say("# %s by %s; first %s, last %s",
+			    line->mapped ? "mapped Normal-NC" : "granted", names, line->first,
+			    line->last);
+	else
+		ncg_cli_say("# %s by %s; %s", line->mapped ? "mapped Normal-NC" : "granted", names,
+			    line->last);
+	return 0;
+}
+
+/* A newline in what a guest's owner typed would begin a line of policy. */
+static int print_line(const struct line *line)
 {
 	ncg_autofree char *rule = rule_of(line);
-	const char *why_not = doubt(line), *name = line->device ? line->device->name : "";
-	const json_t *guest;
-	size_t i;
+	const char *why_not = doubt(line);
 
-	printf("\n# %s BAR %u", line->use->slot, line->use->bar);
-	if (*name) {
-		fputs(", ", stdout);
-		put_comment_text(name);
-	}
-	printf("%s\n# %s by", line->device ? "" : ", not in this host now",
-	       line->mapped ? "mapped Normal-NC" : "granted");
-	json_array_foreach(line->guests, i, guest) {
-		fputs(i ? ", " : " ", stdout);
-		put_comment_text(json_string_value(guest));
-	}
-	if (line->first && strcmp(line->last, line->first))
-		printf("; first %s, last %s\n", line->first, line->last);
-	else
-		printf("; %s\n", line->last);
+	putchar('\n');
+	print_device(line);
+	if (!rule || print_guests(line))
+		return -ENOMEM;
 	if (!line->denied) {
-		printf("# allowed already, by ");
 		if (line->decision.reason == NCG_REASON_RULE)
-			printf("%.*s:%u\n", NCG_PATH_LEN, line->decision.file,
-			       line->decision.line);
+			ncg_cli_say("# allowed already, by %.*s:%u", NCG_PATH_LEN,
+				    line->decision.file, line->decision.line);
 		else
-			puts("default");
+			puts("# allowed already, by default");
 	} else if (why_not) {
-		printf("# %s\n#%s\n", why_not, rule ? rule : "");
+		printf("# %s\n", why_not);
+		ncg_cli_say("#%s", rule);
 	} else {
-		puts(rule ? rule : "");
+		ncg_cli_say("%s", rule);
 	}
+	return 0;
 }
 
 static void print_head(const struct ncg_cli *cli, const struct ncg_policy *policy, size_t needed)
@@ -450,20 +465,24 @@ static void print_head(const struct ncg_cli *cli, const struct ncg_policy *polic
 	printf("# Suggested by ncgate " NCG_VERSION " from what guests had as Normal-NC.\n"
 	       "# That a BAR was mapped so tells that its guest may use write combining and\n"
 	       "# unaligned access there, not that it does: read before you use.\n");
-	if (policy && policy->mode == NCG_MODE_AUDIT)
-		printf("# %s is in mode audit: before `mode enforce`, %zu line%s to be\n"
-		       "# added.\n", cli->policy, needed, needed == 1 ? " has" : "s have");
-	else if (policy)
-		printf("# %s lacks %zu line%s.\n", cli->policy, needed, needed == 1 ? "" : "s");
+	if (policy && policy->mode == NCG_MODE_AUDIT) {
+		ncg_cli_say("# %s is in mode audit: before `mode enforce`, %zu line%s to be",
+			    cli->policy, needed, needed == 1 ? " has" : "s have");
+		puts("# added.");
+	} else if (policy) {
+		ncg_cli_say("# %s lacks %zu line%s.", cli->policy, needed, needed == 1 ? "" : "s");
+	}
 }
 
 static void print_unknown(const struct uses *uses)
 {
 	for (size_t i = 0; i < uses->count; i++)
-		if (!uses->list[i].known)
-			printf("\n# %s BAR %u was mapped Normal-NC, but which device that was is "
-			       "not\n# recorded, and it is not in this host now.\n",
-			       uses->list[i].slot, uses->list[i].bar);
+		if (!uses->list[i].known) {
+			putchar('\n');
+			ncg_cli_say("# %s BAR %u was mapped Normal-NC, but which device that was is "
+				    "not", uses->list[i].slot, uses->list[i].bar);
+			puts("# recorded, and it is not in this host now.");
+		}
 }
 
 static int print_json(const struct ncg_cli *cli, const struct line *lines, size_t count,
@@ -474,8 +493,8 @@ static int print_json(const struct ncg_cli *cli, const struct line *lines, size_
 
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(list, line_json(&lines[i]));
-	document = json_pack("{s:o, s:o, s:o, s:o}", "policy", ncg_cli_json_text(cli->policy),
-			     "audit", ncg_cli_json_text(cli->audit), "suggestions", list, "trail",
+	document = json_pack("{s:o, s:o, s:o, s:o}", "policy", ncg_json_string(cli->policy),
+			     "audit", ncg_json_string(cli->audit), "suggestions", list, "trail",
 			     ncg_trail_json(trail));
 	r = document ? ncg_cli_print_json(document) : -ENOMEM;
 	json_decref(document);
@@ -499,8 +518,8 @@ static enum ncg_exit suggest(const struct ncg_cli *cli, struct uses *uses,
 		r = print_json(cli, lines, count, trail);
 	} else {
 		print_head(cli, policy, needed);
-		for (size_t i = 0; i < count; i++)
-			print_line(&lines[i]);
+		for (size_t i = 0; i < count && !r; i++)
+			r = print_line(&lines[i]);
 		print_unknown(uses);
 	}
 	for (size_t i = 0; i < count; i++)
@@ -526,7 +545,7 @@ enum ncg_exit ncg_cli_suggest(const struct ncg_cli *cli)
 	int r;
 
 	if (!status)
-		status = ncg_cli_load_policy(cli->policy, &policy);
+		status = ncg_cli_load_policy(cli, cli->policy, &policy);
 	if (status)
 		return status;
 	uses.devices = devices;

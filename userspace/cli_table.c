@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 #define GAP 2 /* blanks between columns */
+
+#define CELL_LEN 4096 /* of the last column, NUL included */
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -55,22 +59,13 @@ void ncg_cli_table_free(struct ncg_cli_table *table)
 	free(table);
 }
 
-/* C1 is c2 80 to c2 9f as UTF-8 writes it, and becomes "??". */
-void ncg_cli_hide_controls(char *text)
-{
-	for (unsigned char *c = (unsigned char *)text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
-			*c = '?';
-		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
-			c[0] = c[1] = '?';
-	}
-}
-
 void ncg_cli_table_add(struct ncg_cli_table *table, enum ncg_colour colour, const char *format,
 		       ...)
 {
+	ncg_autofree char *text = NULL;
+	char shown[CELL_LEN];
 	va_list args;
-	char *text;
+	bool last;
 	int length;
 
 	if (!table || table->failed)
@@ -90,11 +85,19 @@ void ncg_cli_table_add(struct ncg_cli_table *table, enum ncg_colour colour, cons
 	length = vasprintf(&text, format, args);
 	va_end(args);
 	if (length < 0) {
+		text = NULL;
 		table->failed = true;
 		return;
 	}
-	ncg_cli_hide_controls(text);
-	table->cells[table->count++] = (struct cell){ text, colour };
+	/* What is longer than a name would stretch all rows, but for the last column. */
+	last = table->count % table->column_count + 1 == table->column_count;
+	ncg_text_cut(text, length, last ? CELL_LEN : NCG_TEXT_NAME_LEN, shown);
+	table->cells[table->count].text = strdup(shown);
+	table->cells[table->count].colour = colour;
+	if (table->cells[table->count].text)
+		table->count++;
+	else
+		table->failed = true;
 }
 
 /* Characters, not bytes: what UTF-8 continues with is not counted. */

@@ -4,8 +4,9 @@
  * colours. A table owns copies of its cells. The first error sticks and printing
  * reports it, so that a table is printed whole or not at all.
  *
- * What stands in cells may be what a guest's owner typed; control characters,
- * which could make a terminal lie, are shown as '?'.
+ * What stands in cells may be what a guest's owner typed: each is shown as
+ * ncg_text_cut() does it, up to 255 bytes; the last column, which stretches nothing, up
+ * to 4095.
  */
 #ifndef NCGATE_CLI_TABLE_H
 #define NCGATE_CLI_TABLE_H
@@ -55,9 +56,6 @@ __attribute__((format(printf, 3, 4))) void ncg_cli_table_add(struct ncg_cli_tabl
  */
 int ncg_cli_table_print(const struct ncg_cli_table *table, FILE *out, bool colours,
 			unsigned int indent);
-
-/* Makes '?' of what could steer a terminal: C0, DEL and C1. */
-void ncg_cli_hide_controls(char *text);
 
 /* One word or sentence in colour, outside of a table. */
 void ncg_cli_print(FILE *out, bool colours, enum ncg_colour colour, const char *text);

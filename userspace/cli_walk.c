@@ -158,7 +158,7 @@ enum ncg_exit ncg_cli_walk(const struct ncg_cli *cli)
 		return NCG_EXIT_BAD_INPUT;
 	status = ncg_cli_ask(cli, request, &reply);
 	if (!status)
-		r = cli->json ? ncg_cli_print_json(reply) : print_walk(cli, reply);
+		r = cli->json ? ncg_cli_print_json(reply) : ncg_cli_print_visible(cli, reply, print_walk);
 	json_decref(reply);
 	return r ? ncg_cli_fail(r) : status;
 }

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The two sides of the control socket. The server owns its clients' places; whoever holds
+ * one without using it loses it, told why. A client that fails ends alone.
+ */
 #include "control.h"
 
 #include <errno.h>
@@ -22,6 +26,7 @@
 #define CLIENTS 16
 #define BACKLOG 16
 #define CLIENT_MS 5000 /* to say the request, and then to take the reply */
+#define PATIENCE_MS 1000 /* without a step forward, when every place is taken */
 #define TICK_MS 500
 #define ASK_MS 30000
 #define REPLY_MAX (256u << 20) /* bytes that the command accepts */
@@ -30,8 +35,8 @@ struct client {
 	struct ncg_control *control;
 	int fd; /* -1: a free place */
 	int64_t deadline;
-	char request[NCG_CONTROL_REQUEST_MAX + 1];
-	size_t request_size;
+	int64_t since; /* it came, or took something of its reply */
+	struct ncg_control_request request;
 	char *reply; /* NULL until the request is whole */
 	size_t reply_size;
 	size_t sent;
@@ -212,12 +217,8 @@ static void drop(struct client *client)
 
 static json_t *make_reply(struct ncg_control *control, const char *request)
 {
-	json_t *reply;
+	json_t *reply = *request ? control->answer(control->arg, request) : NULL;
 
-	for (const char *c = request; *c; c++)
-		if (*c <= ' ' || *c > '~')
-			return json_pack("{s:s}", "error", "a request is one word");
-	reply = *request ? control->answer(control->arg, request) : NULL;
 	return reply ? reply : json_pack("{s:o}", "error",
 					 json_sprintf("the daemon has no answer to '%s'; its log "
 						      "may say why", request));
@@ -265,32 +266,46 @@ static void on_writable(void *arg, uint32_t events)
 		if (n < 0)
 			break;
 		client->sent += n;
+		client->since = now_ms();
 	}
+	drop(client);
+}
+
+/* Drops a client whose time is over; one that asked nothing yet hears why. */
+static void give_up(struct client *client, const char *why)
+{
+	char text[128];
+	int size = snprintf(text, sizeof(text), "{\"error\":\"%s\"}\n", why);
+
+	if (!client->reply && send(client->fd, text, size, MSG_NOSIGNAL) < 0)
+		ncg_debug("a client of the control socket cannot be told why it is dropped");
 	drop(client);
 }
 
 static void on_readable(void *arg, uint32_t events)
 {
+	char bytes[sizeof(((struct ncg_control_request *)NULL)->text)];
 	struct client *client = arg;
-	size_t room = sizeof(client->request) - client->request_size;
-	char *newline;
+	const char *error;
 	ssize_t n;
 
 	(void)events;
-	n = recv(client->fd, client->request + client->request_size, room, 0);
+	n = recv(client->fd, bytes, sizeof(bytes), 0);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
 		drop(client);
 		return;
 	}
-	newline = memchr(client->request + client->request_size, '\n', n);
-	client->request_size += n;
-	if (newline) {
-		*newline = '\0';
-		begin_reply(client, make_reply(client->control, client->request));
-	} else if (client->request_size == sizeof(client->request)) {
-		begin_reply(client, json_pack("{s:s}", "error", "the request is too long"));
+	switch (ncg_control_request_take(&client->request, bytes, n, &error)) {
+	case NCG_CONTROL_REQUEST_MORE:
+		break;
+	case NCG_CONTROL_REQUEST_WHOLE:
+		begin_reply(client, make_reply(client->control, client->request.text));
+		break;
+	case NCG_CONTROL_REQUEST_BAD:
+		begin_reply(client, json_pack("{s:s}", "error", error));
+		break;
 	}
 }
 
@@ -313,7 +328,8 @@ static void on_listen(void *arg, uint32_t events)
 	while (client->fd >= 0) /* there is one, or we would not accept */
 		client++;
 	*client = (struct client){
-		.control = control, .fd = fd, .deadline = now_ms() + CLIENT_MS,
+		.control = control, .fd = fd, .since = now_ms(),
+		.deadline = now_ms() + CLIENT_MS,
 	};
 	if (ncg_loop_add(control->loop, fd, EPOLLIN, on_readable, client)) {
 		close(fd);
@@ -329,15 +345,21 @@ static void on_listen(void *arg, uint32_t events)
 static void on_tick(void *arg, uint32_t events)
 {
 	struct ncg_control *control = arg;
+	bool full = control->client_count == CLIENTS;
 	int64_t now = now_ms();
 	uint64_t ticks;
 
 	(void)events;
 	if (read(control->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
-	for (size_t i = 0; i < CLIENTS; i++)
-		if (control->clients[i].fd >= 0 && now >= control->clients[i].deadline)
-			drop(&control->clients[i]);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		struct client *client = &control->clients[i];
+
+		if (client->fd >= 0 && now >= client->deadline)
+			give_up(client, "the request did not come in time");
+		else if (client->fd >= 0 && full && now - client->since >= PATIENCE_MS)
+			give_up(client, "others wait, and no request came");
+	}
 	if (control->client_count < CLIENTS)
 		set_accepting(control, true);
 	set_timer(control);

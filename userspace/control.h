@@ -3,7 +3,8 @@
  * How the command asks the daemon: a unix socket, one word and a newline in, one
  * JSON document and the end of the stream out. The server owns its socket, its
  * clients and its place in the event loop; it never waits for a client, and
- * drops one that is slow or says too much. Who may ask is a matter of the
+ * drops one that is slow or says too much: 5 s for the whole request and 5 s for the whole
+ * reply, and less while others wait for one of its 16 places. Who may ask is a matter of the
  * socket's mode alone: its owner, root.
  */
 #ifndef NCGATE_CONTROL_H
@@ -12,10 +13,10 @@
 #include <jansson.h>
 
 #include "cleanup.h"
+#include "control_request.h"
 #include "loop.h"
 
 #define NCG_CONTROL_PATH "/run/ncgate/control.sock"
-#define NCG_CONTROL_REQUEST_MAX 63 /* bytes, without the newline */
 
 /*
  * The answer to one request (a word of printable ASCII), which becomes the

@@ -6,10 +6,12 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pci/pci.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "device.h"
+#include "log.h"
 
 /* include/linux/ioport.h of the kernel, which shows them in `resource`. */
 #define RESOURCE_MEM 0x00000200
@@ -21,6 +23,7 @@
 
 struct ncg_pci_names {
 	struct pci_access *access;
+	bool loaded;
 };
 
 /* Reads a small file whole, NUL added. False when it cannot be read. */
@@ -392,18 +395,24 @@ bool ncg_device_assignable(const struct ncg_device *device)
  * libpci reports by callbacks; these three must be set, for pci_init(), which
  * would set them, also looks for ways to reach the hardware and exits where it
  * finds none. Names need no hardware. A missing pci.ids is not reported at all:
- * what is left for `error` is memory that ran out or a file that cannot be
- * parsed, and libpci does not go on from there.
+ * what is left for `error` is memory that ran out or a line that cannot be
+ * parsed, of which libpci tells when it has let go of the file and kept the lines
+ * before. It must not return, and a damaged list is no reason to end: back it goes
+ * to load_names(), the only one to read the list.
  */
+static __thread jmp_buf *libpci_back; /* NULL: it is not reading */
+
 __attribute__((noreturn, format(printf, 1, 2))) static void libpci_error(char *format, ...)
 {
+	char text[256];
 	va_list arguments;
 
 	va_start(arguments, format);
-	fputs("libpci: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	ncg_warning("names of devices are not complete: %s", text);
+	if (libpci_back)
+		longjmp(*libpci_back, 1);
 	abort();
 }
 
@@ -449,12 +458,41 @@ void ncg_pci_names_free(struct ncg_pci_names *names)
 	free(names);
 }
 
+/* Reads the list, once. */
+static void load_names(struct ncg_pci_names *names)
+{
+	jmp_buf back;
+
+	if (names->loaded)
+		return;
+	names->loaded = true;
+	libpci_back = &back;
+	if (!setjmp(back))
+		pci_load_name_list(names->access);
+	libpci_back = NULL;
+}
+
+char *ncg_pci_names_path(void)
+{
+	ncg_autopcinames struct ncg_pci_names *names = NULL;
+	char *path, *end;
+
+	if (ncg_pci_names_open(NULL, &names))
+		return NULL;
+	path = strdup(names->access->id_file_name);
+	end = path ? strstr(path, ".gz") : NULL;
+	if (end && !end[3])
+		*end = '\0';
+	return path;
+}
+
 /* Of the ways to find a name, all but the file are switched off. */
 #define NAME_LOOKUP (PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB)
 
 const char *ncg_pci_names_get(struct ncg_pci_names *names, int vendor, int device, char *buffer,
 			      size_t size)
 {
+	load_names(names);
 	if (device < 0)
 		return pci_lookup_name(names->access, buffer, size,
 				       NAME_LOOKUP | PCI_LOOKUP_VENDOR, vendor);
@@ -468,6 +506,7 @@ void ncg_devices_name(struct ncg_devices *devices, struct ncg_pci_names *names)
 
 	if (!names)
 		return;
+	load_names(names);
 	for (i = 0; i < devices->count; i++) {
 		struct ncg_device *device = &devices->list[i];
 		char buffer[NCG_DEVICE_NAME_LEN];

@@ -128,7 +128,8 @@ const struct ncg_device *ncg_devices_find(const struct ncg_devices *devices, uin
  * Names of vendors and devices from the system's pci.ids (NULL) or a file; libpci
  * reads it at the first look-up. Never asks the network, nor udev. Keep it: it
  * serves any number of snapshots, from one thread at a time. A missing file is
- * no error, all names are then empty.
+ * no error, all names are then empty; of one with a line that cannot be parsed, which is
+ * logged, the names before it are known.
  * Returns 0 or -ENOMEM.
  */
 struct ncg_pci_names;
@@ -146,6 +147,12 @@ NCG_DEFINE_CLEANUP(struct ncg_pci_names *, ncg_pci_names_free)
  */
 const char *ncg_pci_names_get(struct ncg_pci_names *names, int vendor, int device, char *buffer,
 			      size_t size);
+
+/*
+ * Where libpci looks for the system's pci.ids, for who reads it by another way; a path
+ * of a packed one is given without its ".gz". The caller frees it. NULL: no memory.
+ */
+char *ncg_pci_names_path(void);
 
 /*
  * Fills in the name of every device, "Vendor Device", before the snapshot is

@@ -129,13 +129,13 @@ static json_t *decision_fields(struct ncg_events *events, const struct ncg_event
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
-	json_object_set_new(f, "offset", json_integer(e->offset));
-	json_object_set_new(f, "length", json_integer(e->length));
+	json_object_set_new(f, "offset", ncg_json_unsigned(e->offset));
+	json_object_set_new(f, "length", ncg_json_unsigned(e->length));
 	ncg_json_put_decision(f, d);
 	json_object_set_new(f, "mode", json_string(ncg_names_mode(d->mode)));
 	json_object_set_new(f, "grade", json_string(ncg_names_grade(d->grade)));
-	json_object_set_new(f, "policy", json_pack("{s:I, s:o}", "generation",
-						   (json_int_t)d->generation, "sha256",
+	json_object_set_new(f, "policy", json_pack("{s:o, s:o}", "generation",
+						   ncg_json_unsigned(d->generation), "sha256",
 						   ncg_json_sha256(d->sha256)));
 	return f;
 }
@@ -146,8 +146,8 @@ static json_t *bar_mmap_fields(struct ncg_events *events, const struct ncg_event
 
 	json_object_set_new(f, "guest", guest_json(events, &e->task));
 	json_object_set_new(f, "device", pci_json(events, &e->pci, e->event.boot_ns));
-	json_object_set_new(f, "offset", json_integer(e->offset));
-	json_object_set_new(f, "length", json_integer(e->length));
+	json_object_set_new(f, "offset", ncg_json_unsigned(e->offset));
+	json_object_set_new(f, "length", ncg_json_unsigned(e->length));
 	json_object_set_new(f, "granted", json_boolean(e->granted));
 	json_object_set_new(f, "result", json_integer(e->result));
 	return f;
@@ -160,13 +160,13 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 	json_t *f = json_object();
 
 	json_object_set_new(f, "guest", vm_guest_json(events, e->vm, &e->task));
-	json_object_set_new(f, "vm", json_integer(e->vm));
+	json_object_set_new(f, "vm", ncg_json_unsigned(e->vm));
 	json_object_set_new(f, "memory_type", json_string(ncg_names_memtype(e->memtype)));
 	if (e->before < NCG_MT_NR)
 		json_object_set_new(f, "before", json_string(ncg_names_memtype(e->before)));
 	json_object_set_new(f, "ipa", ncg_json_hex(1, e->ipa));
 	json_object_set_new(f, "phys", ncg_json_hex(1, e->phys));
-	json_object_set_new(f, "size", json_integer(e->size));
+	json_object_set_new(f, "size", ncg_json_unsigned(e->size));
 	device = ncg_inventory_lookup(events->inventory, e->phys, &bar);
 	if (device)
 		json_object_set_new(f, "device", ncg_record_device(device, bar));
@@ -175,8 +175,8 @@ static json_t *stage2_fields(struct ncg_events *events, const struct ncg_event_s
 
 static json_t *vm_begin_fields(struct ncg_events *events, const struct ncg_event_vm *e)
 {
-	return json_pack("{s:o, s:I}", "guest", guest_json(events, &e->task), "vm",
-			 (json_int_t)e->vm);
+	return json_pack("{s:o, s:o}", "guest", guest_json(events, &e->task), "vm",
+			 ncg_json_unsigned(e->vm));
 }
 
 /*
@@ -198,11 +198,11 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 		json_object_set_new(f, "guest", guest_json(events, &mapper));
 	else
 		json_object_set_new(f, "guest", guest_json(events, &e->task));
-	json_object_set_new(f, "vm", json_integer(e->vm));
+	json_object_set_new(f, "vm", ncg_json_unsigned(e->vm));
 	if (note.began_ns) {
 		ncg_audit_format_time(note.began_ns, began);
 		json_object_set_new(f, "began", json_string(began));
-		json_object_set_new(f, "began_boot_ns", json_integer(note.began_ns));
+		json_object_set_new(f, "began_boot_ns", ncg_json_unsigned(note.began_ns));
 	}
 	for (long i = 0; i < count; i++)
 		ncg_record_use(mapped, ncg_inventory_devices(events->inventory), &uses[i].key,
@@ -213,17 +213,17 @@ static json_t *vm_end_fields(struct ncg_events *events, const struct ncg_event_v
 
 static json_t *mapped_json(struct ncg_events *events, const struct ncg_mapped *m)
 {
-	return json_pack("{s:o, s:o, s:I, s:I, s:b}", "guest", guest_json(events, &m->task), "device",
-			 pci_json(events, &m->pci, 0), "offset", (json_int_t)m->offset, "length",
-			 (json_int_t)m->length, "granted", (int)m->granted);
+	return json_pack("{s:o, s:o, s:o, s:o, s:b}", "guest", guest_json(events, &m->task), "device",
+			 pci_json(events, &m->pci, 0), "offset", ncg_json_unsigned(m->offset),
+			 "length", ncg_json_unsigned(m->length), "granted", (int)m->granted);
 }
 
 static json_t *fields_of(struct ncg_events *events, const struct ncg_event *event)
 {
 	/* An event of another shape is recorded as such, not read wrong. */
 	if (!ncg_fate_readable(event))
-		return json_pack("{s:i, s:i}", "unknown_type", (int)event->type, "size",
-				 (int)event->size);
+		return json_pack("{s:o, s:o}", "unknown_type", ncg_json_unsigned(event->type),
+				 "size", ncg_json_unsigned(event->size));
 	switch ((enum ncg_event_type)event->type) {
 	case NCG_EVENT_DECISION:
 		return decision_fields(events, (const void *)event);
@@ -382,7 +382,7 @@ static int on_event(void *context, void *data, size_t size)
 	/* While nothing can be written, what is missing is one gap. */
 	if (fate.counted && !ncg_audit_failing(events->audit) && count_event(events, event, &fate))
 		return 0;
-	record = json_pack("{s:I}", "seq", (json_int_t)event->seq);
+	record = json_pack("{s:o}", "seq", ncg_json_unsigned(event->seq));
 	fields = fields_of(events, event);
 	if (!record || !fields || json_object_update(record, fields)) {
 		json_decref(record);
@@ -635,9 +635,10 @@ int ncg_events_finish(struct ncg_events *events)
 
 static bool write_gap(struct ncg_events *events, const struct ncg_gap *gap)
 {
-	json_t *fields = json_pack("{s:s, s:I, s:I, s:I}", "cause", "not_received", "lost",
-				   (json_int_t)(gap->last - gap->first + 1), "first_seq",
-				   (json_int_t)gap->first, "last_seq", (json_int_t)gap->last);
+	json_t *fields = json_pack("{s:s, s:o, s:o, s:o}", "cause", "not_received", "lost",
+				   ncg_json_unsigned(gap->last - gap->first + 1), "first_seq",
+				   ncg_json_unsigned(gap->first), "last_seq",
+				   ncg_json_unsigned(gap->last));
 
 	if (fields)
 		ncg_audit_add_window(fields, gap->since, gap->until);

@@ -15,8 +15,8 @@ enum ncg_exit {
 	/* ncgated alone; each is one thing to mend. */
 	NCG_EXIT_NO_KVM = 10,	   /* /dev/kvm is missing */
 	NCG_EXIT_NO_BTF = 11,	   /* the kernel has no BTF */
-	NCG_EXIT_LISTEN = 12,	   /* the metrics address or control socket is taken */
-	NCG_EXIT_AUDIT_LOG = 13,   /* the audit log cannot be written */
+	NCG_EXIT_TAKEN = 12,	   /* another ncgated has the pinned state */
+	/* 13 was an audit log that cannot be written, which ends nothing any more. */
 	NCG_EXIT_LAYOUT = 14,	   /* pinned state of another version */
 	NCG_EXIT_BPF = 15,	   /* BPF cannot be used: capability, bpffs, … */
 	NCG_EXIT_INTERNAL = 16,	   /* no memory and the like */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "exposition.h"
+#include "text.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -50,6 +51,12 @@ static const struct ncg_family_desc families[] = {
 		"Whether a BPF program is attached (1) or could not be (0).",
 		{ "program" },
 	},
+	[NCG_MF_PROGRAM_OLDER_BUILD] = {
+		"ncgate_program_older_build", NCG_FAMILY_GAUGE,
+		"1 where an older build's BPF program stays attached because this build's could "
+		"not be.",
+		{ "program" },
+	},
 	[NCG_MF_POLICY_INFO] = {
 		"ncgate_policy_info", NCG_FAMILY_GAUGE,
 		"The policy in force, as labels; always 1.",
@@ -63,6 +70,11 @@ static const struct ncg_family_desc families[] = {
 	[NCG_MF_POLICY_RULES] = {
 		"ncgate_policy_rules", NCG_FAMILY_GAUGE,
 		"Rules of the policy in force.",
+		{ NULL },
+	},
+	[NCG_MF_POLICY_STALE_NAMES] = {
+		"ncgate_policy_stale_names", NCG_FAMILY_GAUGE,
+		"Names in the policy in force that pci.ids has lost; they stand for the ids of before.",
 		{ NULL },
 	},
 	[NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS] = {
@@ -207,6 +219,27 @@ static const struct ncg_family_desc families[] = {
 		"Audit records that the journal or the kernel's audit subsystem did not take.",
 		{ "sink", NULL },
 	},
+	[NCG_MF_MAP_ENTRIES] = {
+		"ncgate_map_entries", NCG_FAMILY_GAUGE,
+		"Entries of a pinned BPF map.",
+		{ "map" },
+	},
+	[NCG_MF_MAP_MAX_ENTRIES] = {
+		"ncgate_map_max_entries", NCG_FAMILY_GAUGE,
+		"Entries that a pinned BPF map has room for.",
+		{ "map" },
+	},
+	[NCG_MF_MAP_FULL_TOTAL] = {
+		"ncgate_map_full_total", NCG_FAMILY_COUNTER,
+		"Entries that a program left out: the map had no room, or the BAR had its share "
+		"of it.",
+		{ "map" },
+	},
+	[NCG_MF_BARS_LEFT_OUT] = {
+		"ncgate_bars_left_out", NCG_FAMILY_GAUGE,
+		"Address ranges of BARs that did not fit in the map bars; 0 as a rule.",
+		{ NULL },
+	},
 	[NCG_MF_WALK_ERRORS_TOTAL] = {
 		"ncgate_walk_errors_total", NCG_FAMILY_COUNTER,
 		"Table pages that could not be read or changed while they were.",
@@ -260,6 +293,12 @@ static const struct {
 	[NCG_CTR_VMS_CREATED] = { NCG_MF_VMS_CREATED_TOTAL, NULL },
 	[NCG_CTR_VMS_DESTROYED] = { NCG_MF_VMS_DESTROYED_TOTAL, NULL },
 	[NCG_CTR_EVENTS_LOST] = { NCG_MF_EVENTS_LOST_TOTAL, NULL },
+	[NCG_CTR_FULL_BARS] = { NCG_MF_MAP_FULL_TOTAL, "bars" },
+	[NCG_CTR_FULL_REGIONS] = { NCG_MF_MAP_FULL_TOTAL, "regions" },
+	[NCG_CTR_FULL_OPENED] = { NCG_MF_MAP_FULL_TOTAL, "opened" },
+	[NCG_CTR_FULL_VM_IDS] = { NCG_MF_MAP_FULL_TOTAL, "vm_ids" },
+	[NCG_CTR_FULL_DECIDED] = { NCG_MF_MAP_FULL_TOTAL, "decided" },
+	[NCG_CTR_FULL_USES] = { NCG_MF_MAP_FULL_TOTAL, "uses" },
 };
 static_assert(ARRAY_SIZE(counter_samples) == NCG_CTR_NR, "a counter has no metric");
 
@@ -336,69 +375,28 @@ static void put_string(struct ncg_exposition *exposition, struct text *text, con
 	put_bytes(exposition, text, string, strlen(string));
 }
 
-/*
- * Length of the UTF-8 character at string, or 0 when there is none: the
- * well-formed sequences of the Unicode Standard, table 3-7 (no overlong forms,
- * no surrogates, nothing above U+10FFFF). The NUL ends every sequence short.
- */
-static size_t utf8_length(const char *string)
-{
-	const unsigned char *s = (const unsigned char *)string;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t length, i;
-
-	if (s[0] < 0x80)
-		return 1;
-	else if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		length = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		length = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		length = 4;
-	else
-		return 0;
-
-	switch (s[0]) {
-	case 0xe0:
-		low = 0xa0;
-		break;
-	case 0xed:
-		high = 0x9f;
-		break;
-	case 0xf0:
-		low = 0x90;
-		break;
-	case 0xf4:
-		high = 0x8f;
-		break;
-	}
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (i = 2; i < length; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)
-			return 0;
-	return length;
-}
-
 static void put_label_value(struct ncg_exposition *exposition, struct text *text,
 			    const char *value)
 {
-	size_t length;
+	size_t size = strlen(value), plain;
+	ncg_autofree char *visible = NULL;
 
-	for (; *value; value += length) {
-		length = utf8_length(value);
-		if (!length) {
-			put_string(exposition, text, "\xef\xbf\xbd"); /* U+FFFD */
-			length = 1;
-		} else if (*value == '\\') {
-			put_string(exposition, text, "\\\\");
-		} else if (*value == '"') {
-			put_string(exposition, text, "\\\"");
-		} else if (*value == '\n') {
-			put_string(exposition, text, "\\n");
-		} else {
-			put_bytes(exposition, text, value, length);
+	if (ncg_text_first_hidden(value, size) < size) {
+		visible = ncg_text_visible(value, size);
+		if (!visible) {
+			exposition->error = -ENOMEM;
+			return;
 		}
+		value = visible;
+	}
+	for (; *value; value += plain) {
+		plain = strcspn(value, "\\\"");
+		put_bytes(exposition, text, value, plain);
+		if (!value[plain])
+			break;
+		put_string(exposition, text, "\\");
+		put_bytes(exposition, text, value + plain, 1);
+		plain++;
 	}
 }
 

@@ -29,9 +29,11 @@ enum ncg_family {
 	NCG_MF_HAZARD,
 	NCG_MF_HAZARD_CONTRADICTIONS,
 	NCG_MF_PROGRAM_ATTACHED,
+	NCG_MF_PROGRAM_OLDER_BUILD,
 	NCG_MF_POLICY_INFO,
 	NCG_MF_POLICY_GENERATION,
 	NCG_MF_POLICY_RULES,
+	NCG_MF_POLICY_STALE_NAMES,
 	NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS,
 	NCG_MF_POLICY_LAST_RELOAD_SUCCESSFUL,
 	NCG_MF_DECISIONS_TOTAL,
@@ -59,6 +61,10 @@ enum ncg_family {
 	NCG_MF_AUDIT_RECORDS_TOTAL,
 	NCG_MF_AUDIT_WRITE_ERRORS_TOTAL,
 	NCG_MF_AUDIT_SINK_ERRORS_TOTAL,
+	NCG_MF_MAP_ENTRIES,
+	NCG_MF_MAP_MAX_ENTRIES,
+	NCG_MF_MAP_FULL_TOTAL,
+	NCG_MF_BARS_LEFT_OUT,
 	NCG_MF_WALK_ERRORS_TOTAL,
 	NCG_MF_WALK_SECONDS_TOTAL,
 	NCG_MF_WALK_ENTRIES_TOTAL,
@@ -113,9 +119,9 @@ NCG_DEFINE_CLEANUP(struct ncg_exposition *, ncg_exposition_free)
 		(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 /*
- * Adds one sample. Values are copied. Backslash, quote and newline are escaped;
- * bytes that are not UTF-8 (a guest's name is what its owner typed) become
- * U+FFFD, since one bad byte would make Prometheus drop the whole scrape.
+ * Adds one sample. Values are copied, as ncg_text_visible() shows them (a guest's
+ * name is what its owner typed, and one byte that is not UTF-8 would make Prometheus
+ * drop the whole scrape); backslash and quote are escaped.
  * Errors stick: -ENOMEM (no memory, or the limit), -EINVAL (no such family, or a
  * number of labels that is not the family's). The caller sees to it that no two
  * samples have equal labels.

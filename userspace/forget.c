@@ -1,60 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Takes decisions of ended processes out of the map, a bounded piece at a time. Owns where
+ * it is in the map. A process that cannot be looked at is taken for one that runs.
+ */
 #include "forget.h"
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <bpf/bpf.h>
 
-#include "abi.h"
 #include "guest.h"
 #include "log.h"
+#include "shares.h"
 
-/*
- * Deletes each key for which gone() says so. The next key is asked for before the
- * present one goes: after a key that is not there a map begins anew. Returns their
- * number or -errno.
- */
-static ssize_t sweep(int fd, void *key, void *next, size_t size,
-		     int (*gone)(void *arg, const void *key), void *arg)
+static bool process_is_gone(const char *proc, const struct ncg_decided_key *k)
 {
-	int more = bpf_map_get_next_key(fd, NULL, next);
-	ssize_t count = 0;
+	uint64_t ticks;
+	int r = ncg_guest_read_start(proc, k->pid, &ticks);
 
-	while (!more) {
-		int r;
-
-		memcpy(key, next, size);
-		more = bpf_map_get_next_key(fd, key, next);
-		r = gone(arg, key);
-		if (r < 0)
-			return r;
-		if (r && !bpf_map_delete_elem(fd, key))
-			count++;
-	}
-	return more == -ENOENT ? count : more;
-}
-
-static int process_is_gone(void *arg, const void *key)
-{
-	const struct ncg_decided_key *k = key;
-	struct ncg_guest guest = {};
-	int r = ncg_guest_read(arg, k->pid, &guest);
-	/* Another process may have the number by now. */
-	bool same = guest.start_ticks == ncg_guest_ticks(k->start_boot_ns);
-
-	ncg_guest_done(&guest);
 	if (r)
 		return r == -ESRCH;
-	return !same;
+	/* Another process may have the number by now. */
+	return ticks != ncg_guest_ticks(k->start_boot_ns);
 }
 
-ssize_t ncg_forget_decided(int decided_fd, const char *proc)
+/*
+ * The next key is asked for before the present one goes: after a key that is not there a map
+ * begins anew.
+ */
+ssize_t ncg_forget_decided(struct ncg_forget *forget, int decided_fd, int shares_fd,
+			   const char *proc)
 {
-	struct ncg_decided_key key, next;
-	ssize_t r = sweep(decided_fd, &key, &next, sizeof(key), process_is_gone, (void *)proc);
+	ssize_t count = 0;
 
-	return r < 0 ? ncg_log_error(r, "decisions of ended guests cannot be forgotten") : r;
+	if (!forget->within && bpf_map_get_next_key(decided_fd, NULL, &forget->next))
+		return errno == ENOENT ? 0 : ncg_log_error(-errno, "decisions of ended guests "
+							   "cannot be forgotten");
+	forget->within = true;
+	for (int looked = 0; forget->within && looked < NCG_FORGET_AT_ONCE; looked++) {
+		struct ncg_decided_key key = forget->next;
+
+		forget->within = !bpf_map_get_next_key(decided_fd, &key, &forget->next);
+		if (!process_is_gone(proc, &key) || bpf_map_delete_elem(decided_fd, &key))
+			continue;
+		ncg_shares_give(shares_fd, NCG_SHARED_DECIDED,
+				NCG_BAR_ID(key.domain, key.bus, key.devfn, key.bar));
+		count++;
+	}
+	return count;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Implements guest.h. Holds no state.
+ * Reads the files of /proc that say who a guest is; guest_parse.c understands them.
+ * Holds no state. Fails whole: an identity is never returned by halves.
  */
-#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -10,15 +11,14 @@
 #include <string.h>
 
 #include "guest.h"
+#include "guest_cache.h"
+#include "guest_parse.h"
 
 /*
- * More of a command line than this is not looked at: a bound on what another
- * process can make this one allocate. A QEMU with hundreds of devices needs a
- * tenth of it.
+ * More of a file than this is not looked at: a bound on what another process can make
+ * this one read. A QEMU with hundreds of devices needs half of it for its command line.
  */
-#define FILE_MAX (1 << 20)
-
-#define UUID_LENGTH 36
+#define FILE_MAX (256 << 10)
 
 /*
  * Reads a file of the process whole, NUL added, into *ret_text for the caller to
@@ -80,62 +80,10 @@ static int read_optional_file(int dir, const char *name, char **ret_text, size_t
 	return *ret_text ? 0 : -ENOMEM;
 }
 
-/*
- * Field 22, starttime. The second field is the command in parentheses, which may
- * hold spaces and parentheses itself; nothing after it does, so the fields are
- * counted from the last ')'.
- */
-static int read_start_ticks(int dir, uint64_t *ret_ticks)
-{
-	ncg_autofree char *text = NULL;
-	unsigned int field;
-	size_t size;
-	char *at, *end;
-	int err;
-
-	err = read_vital_file(dir, "stat", &text, &size);
-	if (err)
-		return err;
-	at = memrchr(text, ')', size);
-	if (!at)
-		return -EBADMSG;
-	at++;
-	for (field = 3; field <= 22; field++) {
-		if (*at++ != ' ')
-			return -EBADMSG;
-		if (field < 22)
-			at += strcspn(at, " \n");
-	}
-	if (!isdigit((unsigned char)*at))
-		return -EBADMSG;
-	errno = 0;
-	*ret_ticks = strtoull(at, &end, 10);
-	if (errno || (*end && *end != ' ' && *end != '\n'))
-		return -EBADMSG;
-	return 0;
-}
-
-static int read_uid(int dir, uint32_t *ret_uid)
-{
-	ncg_autofree char *text = NULL;
-	size_t size;
-	char *at;
-	int err;
-
-	err = read_vital_file(dir, "status", &text, &size);
-	if (err)
-		return err;
-	/* Not the first line, whose text the process chooses (and cannot break). */
-	at = strstr(text, "\nUid:");
-	if (!at || sscanf(at, "\nUid: %" SCNu32, ret_uid) != 1)
-		return -EBADMSG;
-	return 0;
-}
-
 static int read_vmm(int dir, char **ret_vmm)
 {
 	static const char deleted[] = " (deleted)";
-	char target[PATH_MAX];
+	char target[PATH_MAX], name[NCG_TEXT_NAME_LEN];
 	ssize_t length;
 	char *last;
 
@@ -148,247 +96,156 @@ static int read_vmm(int dir, char **ret_vmm)
 	    !strcmp(target + length - strlen(deleted), deleted))
 		target[length - strlen(deleted)] = '\0';
 	last = strrchr(target, '/');
-	*ret_vmm = strdup(last ? last + 1 : target);
+	last = last ? last + 1 : target;
+	ncg_text_name(last, strlen(last), name);
+	*ret_vmm = strdup(name);
 	return *ret_vmm ? 0 : -ENOMEM;
 }
 
-/* The line of the unified hierarchy starts with "0::"; others are version 1. */
 static int read_cgroup(int dir, char **ret_cgroup)
 {
 	ncg_autofree char *text = NULL;
-	const char *path = "";
-	char *line, *next;
+	const char *path;
 	size_t size;
 	int err;
 
 	err = read_optional_file(dir, "cgroup", &text, &size);
 	if (err)
 		return err;
-	for (line = text; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (!strncmp(line, "0::", 3)) {
-			path = line + 3;
-			break;
-		}
-	}
-	*ret_cgroup = strdup(path);
+	path = ncg_guest_parse_cgroup(text, size, &size);
+	*ret_cgroup = strndup(path, size);
 	return *ret_cgroup ? 0 : -ENOMEM;
 }
 
-/* Length of a pod's UID at text: a UUID, or 32 digits for what kubelet starts itself. */
-static size_t pod_uid_length(const char *text, size_t size)
-{
-	size_t length = 0;
-
-	while (length < size && (isxdigit((unsigned char)text[length]) || text[length] == '-' ||
-				 text[length] == '_'))
-		length++;
-	return length == 32 || length == UUID_LENGTH ? length : 0;
-}
-
-char *ncg_guest_pod(const char *cgroup)
-{
-	bool kubepods = false;
-
-	for (const char *at = cgroup; *at; at += strspn(at, "/")) {
-		size_t size = strcspn(at, "/"), length = 0;
-		const char *uid = NULL;
-
-		kubepods |= !strncmp(at, "kubepods", 8);
-		if (!strncmp(at, "pod", 3))
-			uid = at + 3;
-		for (size_t i = 0; i + 4 < size; i++)
-			if (!strncmp(at + i, "-pod", 4))
-				uid = at + i + 4;
-		if (uid)
-			length = pod_uid_length(uid, at + size - uid);
-		if (kubepods && length) {
-			char *pod = strndup(uid, length);
-
-			for (char *c = pod; c && *c; c++)
-				if (*c == '_')
-					*c = '-';
-			return pod;
-		}
-		at += size;
-	}
-	return calloc(1, 1);
-}
-
-/*
- * The value of -name, QEMU's option syntax (docs of -name, util/qemu-option.c):
- * keys and values with commas between, ",," for a comma in a value, and a first
- * value without a key is the guest's name. `name=` is kept for VMMs that spell
- * it so. Of several, the last counts. NULL: it says nothing of the name.
- */
-static int parse_name(const char *value, char **ret_name)
-{
-	ncg_autofree char *name = NULL;
-	const char *at = value;
-	bool first = true;
-
-	while (*at) {
-		ncg_autofree char *part = malloc(strlen(at) + 1);
-		const char *guest = NULL;
-		size_t used = 0;
-
-		if (!part)
-			return -ENOMEM;
-		for (; *at; at++) {
-			if (*at == ',' && *++at != ',')
-				break;
-			part[used++] = *at;
-		}
-		part[used] = '\0';
-
-		if (!strncmp(part, "guest=", 6))
-			guest = part + 6;
-		else if (!strncmp(part, "name=", 5))
-			guest = part + 5;
-		else if (first && !strchr(part, '='))
-			guest = part;
-		first = false;
-
-		if (guest) {
-			free(name);
-			name = strdup(guest);
-			if (!name)
-				return -ENOMEM;
-		}
-	}
-	*ret_name = ncg_take_ptr(name);
-	return 0;
-}
-
-/* A UUID in its usual form, in lower case; else NULL. */
-static int parse_uuid(const char *value, char **ret_uuid)
-{
-	char *uuid;
-	size_t i;
-
-	*ret_uuid = NULL;
-	if (strlen(value) != UUID_LENGTH)
-		return 0;
-	for (i = 0; i < UUID_LENGTH; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? value[i] != '-' : !isxdigit((unsigned char)value[i]))
-			return 0;
-	}
-	uuid = strdup(value);
-	if (!uuid)
-		return -ENOMEM;
-	for (i = 0; i < UUID_LENGTH; i++)
-		uuid[i] = tolower((unsigned char)uuid[i]);
-	*ret_uuid = uuid;
-	return 0;
-}
-
-/*
- * The value of an option that is an argument of its own ("-name X", "--name X")
- * or ends the argument ("--name=X"). *next is the argument after, or NULL.
- */
-static const char *option_value(const char *argument, const char *option, const char *next)
-{
-	size_t length = strlen(option);
-
-	if (*argument++ != '-')
-		return NULL;
-	if (*argument == '-')
-		argument++;
-	if (strncmp(argument, option, length))
-		return NULL;
-	if (argument[length] == '=')
-		return argument + length + 1;
-	return argument[length] ? NULL : next;
-}
-
-static int read_command_line(int dir, struct ncg_guest *guest)
+static int read_stat(int dir, struct ncg_guest_stat *ret_stat)
 {
 	ncg_autofree char *text = NULL;
-	const char *argument, *next, *end, *value;
 	size_t size;
-	int err;
+	int err = read_vital_file(dir, "stat", &text, &size);
 
-	err = read_optional_file(dir, "cmdline", &text, &size);
-	if (err)
-		return err;
-	end = text + size;
-	for (argument = text; argument < end; argument = next) {
-		char *found = NULL;
-
-		next = argument + strlen(argument) + 1;
-		if ((value = option_value(argument, "name", next < end ? next : NULL))) {
-			err = parse_name(value, &found);
-			if (err)
-				return err;
-			if (found) {
-				free(guest->name);
-				guest->name = found;
-			}
-		} else if ((value = option_value(argument, "uuid", next < end ? next : NULL))) {
-			err = parse_uuid(value, &found);
-			if (err)
-				return err;
-			if (found) {
-				free(guest->uuid);
-				guest->uuid = found;
-			}
-		} else {
-			continue;
-		}
-		/* The value is no option, whatever it looks like. */
-		if (value == next)
-			next += strlen(next) + 1;
-	}
-	if (!guest->name)
-		guest->name = calloc(1, 1);
-	if (!guest->uuid)
-		guest->uuid = calloc(1, 1);
-	return guest->name && guest->uuid ? 0 : -ENOMEM;
+	return err ? err : ncg_guest_parse_stat(text, size, ret_stat);
 }
 
-int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest *ret_guest)
+static int read_uid(int dir, uint32_t *ret_uid)
 {
-	ncg_autoguest struct ncg_guest guest = { .pid = pid };
-	ncg_autoclose int dir = -1;
+	ncg_autofree char *text = NULL;
+	size_t size;
+	int err = read_vital_file(dir, "status", &text, &size);
+
+	return err ? err : ncg_guest_parse_status(text, size, ret_uid);
+}
+
+static int read_claims(int dir, struct ncg_guest_claims *ret_claims)
+{
+	ncg_autofree char *text = NULL;
+	size_t size;
+	int err = read_optional_file(dir, "cmdline", &text, &size);
+
+	if (!err)
+		ncg_guest_parse_command_line(text, size, ret_claims);
+	return err;
+}
+
+static bool has_ended(const struct ncg_guest_stat *stat)
+{
+	return stat->state == 'Z' || stat->state == 'X';
+}
+
+/*
+ * A thread that lives in a process whose first one has ended: as a folder, or -1. What
+ * belongs to the process is empty by way of the first thread then.
+ */
+static int open_living_thread(int process)
+{
+	int fd = openat(process, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ncg_autoclosedir DIR *threads = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (fd >= 0 && !threads)
+		close(fd);
+	while (threads && (entry = readdir(threads))) {
+		ncg_autoclose int thread = -1;
+		struct ncg_guest_stat stat;
+
+		if (*entry->d_name == '.')
+			continue;
+		thread = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (thread >= 0 && !read_stat(thread, &stat) && !has_ended(&stat))
+			return ncg_take_fd(&thread);
+	}
+	return -1;
+}
+
+/* A handle that stays with the process, also when its pid is used again; or -errno. */
+static int open_process(const char *proc, pid_t pid)
+{
 	char path[PATH_MAX];
-	uint64_t again;
-	int err;
+	int dir;
 
 	if (pid <= 0)
 		return -ESRCH;
 	if (snprintf(path, sizeof(path), "%s/%d", proc ? proc : "/proc", (int)pid) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
-	/* This handle stays with the process, also when its pid is used again. */
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+	return dir >= 0 ? dir : errno == ENOENT ? -ESRCH : -errno;
+}
 
-	err = read_start_ticks(dir, &guest.start_ticks);
+int ncg_guest_read_start(const char *proc, pid_t pid, uint64_t *ret_ticks)
+{
+	ncg_autoclose int dir = open_process(proc, pid);
+	struct ncg_guest_stat stat;
+	int err = dir < 0 ? dir : read_stat(dir, &stat);
+
+	if (!err)
+		*ret_ticks = stat.start_ticks;
+	return err;
+}
+
+int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest_cache *cache,
+		   struct ncg_guest *ret_guest)
+{
+	ncg_autoguest struct ncg_guest guest = { .pid = pid };
+	ncg_autoclose int dir = open_process(proc, pid), thread = -1;
+	struct ncg_guest_claims claims = {};
+	struct ncg_guest_stat stat, again;
+	int alive, err;
+
+	if (dir < 0)
+		return dir;
+	err = read_stat(dir, &stat);
 	if (!err)
 		err = read_uid(dir, &guest.uid);
-	if (!err)
-		err = read_vmm(dir, &guest.vmm);
-	if (!err)
-		err = read_cgroup(dir, &guest.cgroup);
-	if (!err) {
-		guest.pod = ncg_guest_pod(guest.cgroup);
-		err = guest.pod ? 0 : -ENOMEM;
-	}
-	if (!err)
-		err = read_command_line(dir, &guest);
-	/* What was empty above may have been so because the process had gone. */
-	if (!err)
-		err = read_start_ticks(dir, &again);
 	if (err)
 		return err;
-	if (again != guest.start_ticks)
+	if (has_ended(&stat)) {
+		thread = open_living_thread(dir);
+		guest.ended = thread < 0;
+	}
+	alive = thread < 0 ? dir : thread;
+
+	err = read_vmm(alive, &guest.vmm);
+	if (!err)
+		err = read_cgroup(alive, &guest.cgroup);
+	if (!err && !ncg_guest_cache_find(cache, pid, &stat, guest.vmm, &claims)) {
+		err = read_claims(alive, &claims);
+		if (!err && !guest.ended)
+			ncg_guest_cache_note(cache, pid, &stat, guest.vmm, &claims);
+	}
+	/* What was empty above may have been so because the process had gone. */
+	if (!err)
+		err = read_stat(dir, &again);
+	if (err)
+		return err;
+	if (again.start_ticks != stat.start_ticks)
 		return -ESRCH;
 
+	guest.start_ticks = stat.start_ticks;
+	guest.name = strdup(claims.name);
+	guest.uuid = strdup(claims.uuid);
+	guest.pod = ncg_guest_pod(guest.cgroup);
+	if (!guest.name || !guest.uuid || !guest.pod)
+		return -ENOMEM;
 	ncg_guest_format_id(pid, guest.start_ticks, guest.id);
 	*ret_guest = guest;
 	guest = (struct ncg_guest){ 0 }; /* the caller's now */

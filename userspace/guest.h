@@ -11,10 +11,14 @@
 #ifndef NCGATE_GUEST_H
 #define NCGATE_GUEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "cleanup.h"
+#include "guest_parse.h"
+
+struct ncg_guest_cache;
 
 #define NCG_GUEST_ID_LEN 32 /* PID-STARTTICKS, NUL included */
 
@@ -24,10 +28,11 @@ struct ncg_guest {
 	pid_t pid;		   /* thread group id */
 	uint32_t uid;		   /* real; in the reader's user namespace */
 	uint64_t start_ticks;	   /* since boot, in ticks of ncg_guest_ticks() */
-	char *vmm;		   /* file name of the executable */
-	char *name;		   /* as -name gives it */
-	char *uuid;		   /* as -uuid gives it, in lower case */
-	char *cgroup;		   /* version 2, as seen from the reader's root */
+	bool ended;		   /* no thread lives: vmm, name and UUID are empty */
+	char *vmm;		   /* file name of the executable; as ncg_text_name() */
+	char *name;		   /* by the command line; as ncg_text_name() */
+	char *uuid;		   /* by the command line, in lower case */
+	char *cgroup;		   /* version 2, as seen from the reader's root; its bytes */
 	char *pod;		   /* UID of its Kubernetes pod, by the cgroup */
 };
 
@@ -35,21 +40,21 @@ struct ncg_guest {
  * Reads the identity of process pid, a thread group id in the namespace of
  * `proc`, the mount point of procfs (NULL: /proc). Release *ret_guest with
  * ncg_guest_done(). The executable's name needs CAP_SYS_PTRACE for processes of
- * others; without it vmm is empty. Of a process that ended but was not waited for
- * only pid, uid and start time are left.
+ * others; without it vmm is empty. Where the first thread has ended and others live,
+ * one of these is asked. Of a process that ended but was not waited for only pid, uid
+ * and start time are left. cache (NULL: none) saves reading the command line.
  * Returns 0; -ESRCH when there is no such process or it ended meanwhile; -EBADMSG
  * when `stat` or `status` does not read as proc(5) says; -ENOMEM; or another
  * negative errno of reading. *ret_guest is then untouched.
  */
-int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest *ret_guest);
+int ncg_guest_read(const char *proc, pid_t pid, struct ncg_guest_cache *cache,
+		   struct ncg_guest *ret_guest);
 
 /*
- * The UID of the pod that a cgroup belongs to, by the names that kubelet gives to
- * cgroups with either of its drivers (kubepods-burstable-podUID.slice, with '_' for
- * '-' in the UID; kubepods/burstable/podUID). For the caller to free; empty where it
- * is none, NULL when there is no memory.
+ * Only when the process started, which tells it from another that gets its number:
+ * one file of fixed length. Returns as ncg_guest_read() does.
  */
-char *ncg_guest_pod(const char *cgroup);
+int ncg_guest_read_start(const char *proc, pid_t pid, uint64_t *ret_ticks);
 
 /* Frees what the guest owns and zeroes it; a zeroed one is allowed. */
 void ncg_guest_done(struct ncg_guest *guest);

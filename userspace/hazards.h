@@ -74,7 +74,8 @@ struct ncg_hazards {
 
 /*
  * Reads the table from text, which is called name in errors. 0, or -EINVAL with
- * one sentence "name:line: …" in *ret_error (the caller frees it), or -ENOMEM.
+ * one sentence "name:line: …" or "name:line:column: …" in *ret_error (the caller frees
+ * it), or -ENOMEM. Accepted text is UTF-8 without a character that cannot be seen.
  * *ret_hazards is the caller's: ncg_hazards_free().
  */
 int ncg_hazards_parse(const char *name, const char *text, size_t size,

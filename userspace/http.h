@@ -5,11 +5,17 @@
  * place in the event loop; it runs in the loop's thread and never blocks it,
  * but for the render callback. What it cannot serve it refuses with a status and
  * a sentence: a scrape is whole or it is an error.
+ *
+ * A request has 15 s to be whole, and a reply 60 s to be taken, however the bytes are spread.
+ * 32 connections have a place, 8 of one address; one more is served, and the one that has
+ * kept the server waiting longest makes room for it, told so by a 503.
  */
 #ifndef NCGATE_HTTP_H
 #define NCGATE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cleanup.h"
 #include "loop.h"
@@ -21,6 +27,9 @@
 typedef int ncg_http_render(void *arg, char **ret_text, size_t *ret_size);
 
 struct ncg_http;
+
+/* Whether ncg_http_listen() knows what an address means; not whether it can be had. */
+bool ncg_http_address_ok(const char *address_port);
 
 /*
  * A listening socket for "127.0.0.1:9188", "[::1]:9188" or ":9188" (every
@@ -39,6 +48,9 @@ int ncg_http_listen(const char *address_port, int *ret_fd);
  */
 int ncg_http_open(struct ncg_loop *loop, int fd, ncg_http_render *render, void *arg,
 		  struct ncg_http **ret_http);
+
+/* Other deadlines than those above, ms, from now on. */
+void ncg_http_set_deadlines(struct ncg_http *http, int64_t request_ms, int64_t reply_ms);
 
 /* Drops every connection. Takes NULL. Not from within render. */
 void ncg_http_close(struct ncg_http *http);

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The picture of PCI devices and its copy in the map `bars`. Owns both. When sysfs cannot be
+ * read the last picture stays; a range that the map has no room for is left out and counted.
+ */
 #include "inventory.h"
 
 #include <endian.h>
@@ -12,53 +16,143 @@
 #include "abi.h"
 #include "cleanup.h"
 #include "log.h"
+#include "map_keys.h"
+#include "map_sizes.h"
 #include "mapped.h"
+#include "shares.h"
+
+/* One element of the map `bars`. */
+struct bar_prefix {
+	__u64 start;
+	__u32 bits;
+	__u64 where; /* NCG_BAR_ID() */
+};
 
 struct ncg_inventory {
 	struct ncg_devices *devices;
 	struct ncg_pci_names *names;
 	__u64 read_at; /* CLOCK_BOOTTIME, ns: before the last reading of sysfs */
 	struct ncg_inventory_maps maps;
+	struct bar_prefix *written; /* by this daemon, sorted */
+	size_t written_count;
+	size_t left_out; /* ranges that found no room */
+	size_t work;	 /* writes to the map */
 	/* Host-physical addresses in no BAR that were asked about, oldest overwritten. */
 	__u64 asked[256];
 	size_t asked_count;
 };
 
-/*
- * Every memory BAR as one prefix, and one that is no power of two as several. Only what
- * changed is written.
- */
-static int sync_bars(const struct ncg_inventory *inventory, const struct ncg_devices *old)
+static int by_key(const void *a, const void *b)
 {
-	const struct ncg_devices *now = inventory->devices;
+	const struct bar_prefix *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return (x->bits > y->bits) - (x->bits < y->bits);
+}
+
+/*
+ * The address ranges of a picture as prefixes, sorted, each once, for the caller to free: a
+ * BAR is one, and one that is no power of two several. Returns their number or -ENOMEM.
+ */
+static ssize_t make_prefixes(const struct ncg_devices *devices, struct bar_prefix **ret_prefixes)
+{
+	ncg_autofree struct bar_prefix *prefixes =
+		calloc(ncg_map_needs_of(devices).prefixes + 1, sizeof(*prefixes));
+	size_t count = 0, unique = 0;
+
+	if (!prefixes)
+		return -ENOMEM;
+	for (size_t i = 0; i < devices->ranges_count; i++) {
+		const struct ncg_device_range *range = &devices->ranges[i];
+		const struct ncg_device *d = &devices->list[range->device];
+		__u64 left = range->end - range->start + 1, start = range->start, part;
+
+		for (; left; start += part, left -= part) {
+			part = ncg_device_block(start, left);
+			prefixes[count++] = (struct bar_prefix){
+				.start = start,
+				.bits = 64 - __builtin_ctzll(part),
+				.where = NCG_BAR_ID(d->domain, d->bus, d->devfn, range->bar),
+			};
+		}
+	}
+	qsort(prefixes, count, sizeof(*prefixes), by_key);
+	for (size_t i = 0; i < count; i++)
+		if (!i || by_key(&prefixes[i], &prefixes[i - 1]))
+			prefixes[unique++] = prefixes[i];
+	*ret_prefixes = ncg_take_ptr(prefixes);
+	return unique;
+}
+
+static struct ncg_bar_key key_of(const struct bar_prefix *prefix)
+{
+	struct ncg_bar_key key = { .prefix = prefix->bits };
+	__u64 be = htobe64(prefix->start);
+
+	memcpy(key.address, &be, sizeof(be));
+	return key;
+}
+
+/* Takes out of the map what was written and is not wanted any more; returns how many. */
+static size_t remove_bars(const struct ncg_inventory *inventory, const struct bar_prefix *wanted,
+			  size_t count)
+{
+	size_t removed = 0;
+
+	for (size_t i = 0; i < inventory->written_count; i++) {
+		const struct bar_prefix *old = &inventory->written[i];
+		struct ncg_bar_key key = key_of(old);
+
+		if (bsearch(old, wanted, count, sizeof(*wanted), by_key))
+			continue;
+		bpf_map_delete_elem(inventory->maps.bars, &key);
+		removed++;
+	}
+	return removed;
+}
+
+/*
+ * Writes into the map what is new, and no more: a range that stays is there at every moment.
+ * What finds no room is left out, counted, and tried again with the next picture: a host
+ * with more BARs than the map was made for is still looked after. Returns 0 or -errno.
+ */
+static int sync_bars(struct ncg_inventory *inventory)
+{
+	ncg_autofree struct bar_prefix *wanted = NULL;
+	ssize_t count;
+	size_t kept = 0;
 
 	if (inventory->maps.bars < 0)
 		return 0;
-	for (int round = 0; round < 2; round++) {
-		/* Round 0 takes away the old ranges, round 1 puts in the new. */
-		const struct ncg_devices *devices = round ? now : old;
+	count = make_prefixes(inventory->devices, &wanted);
+	if (count < 0)
+		return count;
+	inventory->work += remove_bars(inventory, wanted, count);
+	inventory->left_out = 0;
+	for (ssize_t i = 0; i < count; i++) {
+		const struct bar_prefix *old =
+			inventory->written_count ?
+				bsearch(&wanted[i], inventory->written, inventory->written_count,
+					sizeof(*wanted), by_key) : NULL;
+		struct ncg_bar_key key = key_of(&wanted[i]);
+		int r = 0;
 
-		for (size_t i = 0; devices && i < devices->ranges_count; i++) {
-			const struct ncg_device_range *range = &devices->ranges[i];
-			const struct ncg_device *d = &devices->list[range->device];
-			__u64 left = range->end - range->start + 1, start = range->start, part;
-			__u64 id = NCG_BAR_ID(d->domain, d->bus, d->devfn, range->bar);
-
-			for (; left; start += part, left -= part) {
-				struct ncg_bar_key key;
-				__u64 be = htobe64(start);
-
-				part = ncg_device_block(start, left);
-				key.prefix = 64 - __builtin_ctzll(part);
-				memcpy(key.address, &be, sizeof(be));
-				if (round == 0)
-					bpf_map_delete_elem(inventory->maps.bars, &key);
-				else if (bpf_map_update_elem(inventory->maps.bars, &key, &id,
-							     BPF_ANY))
-					return -errno;
-			}
+		if (!old || old->where != wanted[i].where) {
+			r = bpf_map_update_elem(inventory->maps.bars, &key, &wanted[i].where,
+						BPF_ANY) ? -errno : 0;
+			inventory->work++;
 		}
+		if (r == -ENOSPC || r == -E2BIG || r == -ENOMEM)
+			inventory->left_out++;
+		else if (r)
+			return r;
+		else
+			wanted[kept++] = wanted[i];
 	}
+	free(inventory->written);
+	inventory->written = ncg_take_ptr(wanted);
+	inventory->written_count = kept;
 	return 0;
 }
 
@@ -98,15 +192,19 @@ static int show_regions(const struct ncg_inventory *inventory, struct ncg_device
 	int fd = inventory->maps.regions;
 	__u64 phys, next, *key = NULL;
 	size_t count = 0;
+	long room;
 	bool more;
 
 	if (fd < 0)
 		return 0;
-	shown = calloc(NCG_REGIONS_MAX, sizeof(*shown));
+	room = ncg_map_max(fd);
+	if (room < 0)
+		return room;
+	shown = calloc(room, sizeof(*shown));
 	if (!shown)
 		return -ENOMEM;
 	/* Deleting the present key would start the list anew: so look one ahead. */
-	for (more = !bpf_map_get_next_key(fd, key, &next); more && count < NCG_REGIONS_MAX;) {
+	for (more = !bpf_map_get_next_key(fd, key, &next); more && count < (size_t)room;) {
 		struct ncg_region region;
 
 		phys = next;
@@ -115,7 +213,9 @@ static int show_regions(const struct ncg_inventory *inventory, struct ncg_device
 		if (bpf_map_lookup_elem(fd, key, &region))
 			continue;
 		if (!region_holds(devices, &region, phys)) {
-			bpf_map_delete_elem(fd, key);
+			if (!bpf_map_delete_elem(fd, key))
+				ncg_shares_give(inventory->maps.shares, NCG_SHARED_REGIONS,
+						region.where);
 			continue;
 		}
 		shown[count++] = (struct ncg_device_shown){
@@ -137,7 +237,7 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory)
 	int r;
 
 	clock_gettime(CLOCK_BOOTTIME, &t);
-	r = ncg_devices_read(NULL, &fresh);
+	r = ncg_devices_read(inventory->maps.sysfs, &fresh);
 	/* A host without PCI has no devices to pass through; that is no error. */
 	if (r == -ENOENT) {
 		fresh = calloc(1, sizeof(*fresh));
@@ -153,8 +253,8 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory)
 	}
 	inventory->devices = fresh;
 	inventory->read_at = t.tv_sec * 1000000000ULL + t.tv_nsec;
-	if (!same_ranges(old, fresh)) {
-		r = sync_bars(inventory, old);
+	if (!same_ranges(old, fresh) || inventory->left_out) {
+		r = sync_bars(inventory);
 		if (r)
 			ncg_log_error(r, "address ranges of BARs cannot be written");
 	}
@@ -188,7 +288,17 @@ void ncg_inventory_close(struct ncg_inventory *inventory)
 		return;
 	ncg_devices_free(inventory->devices);
 	ncg_pci_names_free(inventory->names);
+	free(inventory->written);
 	free(inventory);
+}
+
+struct ncg_inventory_bars ncg_inventory_bars(const struct ncg_inventory *inventory)
+{
+	return (struct ncg_inventory_bars){
+		.used = inventory->written_count,
+		.left_out = inventory->left_out,
+		.writes = inventory->work,
+	};
 }
 
 const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory)

@@ -15,10 +15,12 @@
 
 struct ncg_inventory;
 
-/* The maps of those names, -1 for none; borrowed. */
+/* The maps of those names, -1 for none; borrowed. sysfs: NULL for /sys. */
 struct ncg_inventory_maps {
 	int bars;
 	int regions;
+	int shares;
+	const char *sysfs;
 };
 
 /* Returns 0 or -errno, logged. */
@@ -35,6 +37,15 @@ int ncg_inventory_refresh(struct ncg_inventory *inventory);
  * not be told at that moment.
  */
 void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk);
+
+/* What of the BARs' address ranges is in the map `bars`. */
+struct ncg_inventory_bars {
+	size_t used;	 /* entries that are written */
+	size_t left_out; /* for which there was no room */
+	size_t writes;	 /* to the map, so far */
+};
+
+struct ncg_inventory_bars ncg_inventory_bars(const struct ncg_inventory *inventory);
 
 /* The picture, valid until the next refresh; never NULL. */
 const struct ncg_devices *ncg_inventory_devices(const struct ncg_inventory *inventory);

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "shares.h"
 
 struct ncg_ledger {
 	struct ncg_ledger_maps maps;
@@ -48,7 +49,7 @@ static void note(struct ncg_ledger *ledger, int fd, const void *key, const void 
  * the walk begin again, so one may be there twice; more than twice of all is given up.
  * Returns their number or -errno.
  */
-#define KEYS_MAX (2 * 65536)
+#define KEYS_MAX (2 << 20) /* twice what map_sizes.h makes a map for */
 
 static long keys_of(int fd, size_t size, void **ret_keys)
 {
@@ -123,8 +124,10 @@ void ncg_ledger_forget_vm(struct ncg_ledger *ledger, __u64 vm)
 		const struct ncg_use_key *key = keys;
 
 		for (long i = 0; i < count; i++)
-			if (key[i].vm == vm)
-				bpf_map_delete_elem(places[m], &key[i]);
+			if (key[i].vm == vm && !bpf_map_delete_elem(places[m], &key[i]) &&
+			    places[m] == ledger->maps.uses)
+				ncg_shares_give(ledger->maps.shares, NCG_SHARED_USES,
+						key[i].where);
 	}
 	bpf_map_delete_elem(ledger->maps.vm_notes, &vm);
 }

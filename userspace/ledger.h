@@ -27,6 +27,7 @@ struct ncg_ledger_maps {
 	int kept; /* fold.h's, not the ledger's */
 	int sequences;
 	int bars;
+	int shares; /* of `uses`; below 0: none */
 };
 
 /* Returns 0 or -ENOMEM, logged. */

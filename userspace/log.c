@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 
 #include "cleanup.h"
+#include "text.h"
 
 /* include/linux/errno.h, not exported to user space. */
 #define KERNEL_ENOTSUPP 524
@@ -31,13 +32,15 @@ static void emit_line(enum ncg_log_level level, const char *line, int errnum)
 
 static void emit(enum ncg_log_level level, const char *format, va_list args, int errnum)
 {
+	ncg_autofree char *visible = NULL;
 	char text[1024];
 
 	if (level > log_level)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	emit_line(level, text, errnum);
+	/* What others named something must not steer a terminal or begin another line. */
+	visible = ncg_text_visible(text, strlen(text));
+	emit_line(level, visible ? visible : "no memory to say it", errnum);
 }
 
 /* The verifier's log is one message of many lines, and its end says what is wrong. */

@@ -11,8 +11,9 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "map_sizes.h"
 #include "mapped.skel.h"
-#include "programs.h"
+#include "pins.h"
 
 NCG_DEFINE_CLEANUP(struct mapped_bpf *, mapped_bpf__destroy)
 NCG_DEFINE_CLEANUP(struct bpf_link *, bpf_link__destroy)
@@ -54,7 +55,7 @@ static int find_built_in(const struct mapped_bpf *skel)
 /* Both searches, loaded, upon the maps that are pinned; or NULL, logged, with errno set. */
 static struct mapped_bpf *load(void)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PROGRAMS_MAPS_DIR);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PINS_MAPS_DIR);
 	struct mapped_bpf *skel = mapped_bpf__open_opts(&opts);
 	int r;
 
@@ -63,7 +64,9 @@ static struct mapped_bpf *load(void)
 		return NULL;
 	}
 	skel->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	r = mapped_bpf__load(skel);
+	r = ncg_map_sizes_set(skel->obj, NCG_PINS_MAPS_DIR, NULL);
+	if (!r)
+		r = mapped_bpf__load(skel);
 	/* What is built in has no state of its own. */
 	if (!r && access("/sys/module/vfio/initstate", F_OK))
 		r = find_built_in(skel);

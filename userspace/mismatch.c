@@ -15,7 +15,11 @@
 struct ncg_mismatch_watch {
 	struct ncg_mismatch_policy policy;
 	struct ncg_audit *audit;
-	json_t *found; /* of the last look: a record's fields by "guest place kind" */
+	/*
+	 * Of the last look: a record's fields by "GUEST PLACE KIND". GUEST is the picture's
+	 * id, which tells the VMs of one process apart; the record's tells processes.
+	 */
+	json_t *found;
 };
 
 const char *ncg_mismatch_name(enum ncg_mismatch mismatch)
@@ -121,9 +125,9 @@ static json_t *decided_json(const struct place *place)
 {
 	if (!place->decided)
 		return json_null();
-	return json_pack("{s:s, s:I, s:s, s:b}", "verdict",
+	return json_pack("{s:s, s:o, s:s, s:b}", "verdict",
 			 ncg_names_verdict(place->then.verdict), "generation",
-			 (json_int_t)place->then.generation, "grade",
+			 ncg_json_unsigned(place->then.generation), "grade",
 			 ncg_names_grade(place->then.grade), "acts", (int)place->then.acts);
 }
 
@@ -149,15 +153,17 @@ static json_t *guest_json(const struct ncg_picture_guest *guest)
 static json_t *fields(const struct place *place, enum ncg_mismatch mismatch, __u64 bytes)
 {
 	const struct ncg_picture_use *use = place->use;
-	json_t *f = json_pack("{s:s, s:o, s:I}", "mismatch", ncg_mismatch_name(mismatch), "guest",
-			      guest_json(place->guest), "bytes", (json_int_t)bytes);
+	json_t *f = json_pack("{s:s, s:o, s:o}", "mismatch", ncg_mismatch_name(mismatch), "guest",
+			      guest_json(place->guest), "bytes", ncg_json_unsigned(bytes));
 
+	if (place->guest->vm->vm.id)
+		json_object_set_new(f, "vm", json_integer(place->guest->vm->vm.id));
 	if (use->device)
 		json_object_set_new(f, "device", ncg_record_device(use->device, use->bar));
 	else
 		json_object_set_new(f, "phys", ncg_json_hex(1, use->phys));
 	ncg_json_put_decision(f, &place->now);
-	json_object_set_new(f, "policy_generation", json_integer(place->now.generation));
+	json_object_set_new(f, "policy_generation", ncg_json_unsigned(place->now.generation));
 	json_object_set_new(f, "decided", decided_json(place));
 	return f;
 }
@@ -267,7 +273,7 @@ void ncg_mismatch_watch_metrics(const struct ncg_mismatch_watch *watch,
 	json_object_foreach(watch->found, key, f) {
 		const json_t *device = json_object_get(f, "device");
 		const char *kind = json_string_value(json_object_get(f, "mismatch"));
-		char bar[24] = "";
+		char bar[24] = "", guest[sizeof(((struct ncg_picture_guest *)0)->id)];
 
 		for (enum ncg_mismatch m = 0; m < NCG_MISMATCH_NR; m++)
 			kinds[m] += !strcmp(kind, ncg_mismatch_name(m));
@@ -275,10 +281,10 @@ void ncg_mismatch_watch_metrics(const struct ncg_mismatch_watch *watch,
 			continue;
 		snprintf(bar, sizeof(bar), "%lld",
 			 (long long)json_integer_value(json_object_get(device, "bar")));
+		snprintf(guest, sizeof(guest), "%.*s", (int)strcspn(key, " "), key);
 		ncg_exposition_u64(e, NCG_MF_MISMATCH_BYTES,
 				   json_integer_value(json_object_get(f, "bytes")),
-				   NCG_LABELS(json_string_value(json_object_get(
-						      json_object_get(f, "guest"), "id")),
+				   NCG_LABELS(guest,
 					      json_string_value(json_object_get(device, "slot")),
 					      bar, kind));
 	}

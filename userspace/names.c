@@ -63,6 +63,12 @@ static const char *const counters[] = {
 	[NCG_CTR_VMS_CREATED] = "vms_created",
 	[NCG_CTR_VMS_DESTROYED] = "vms_destroyed",
 	[NCG_CTR_EVENTS_LOST] = "events_lost",
+	[NCG_CTR_FULL_BARS] = "full_bars",
+	[NCG_CTR_FULL_REGIONS] = "full_regions",
+	[NCG_CTR_FULL_OPENED] = "full_opened",
+	[NCG_CTR_FULL_VM_IDS] = "full_vm_ids",
+	[NCG_CTR_FULL_DECIDED] = "full_decided",
+	[NCG_CTR_FULL_USES] = "full_uses",
 };
 static_assert(ARRAY_SIZE(counters) == NCG_CTR_NR, "a counter has no name");
 

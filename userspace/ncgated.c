@@ -4,9 +4,11 @@
  * the audit trail and serves /metrics. Owns the event loop; every module's state
  * is in struct daemon and used by this one thread.
  *
- * It fails before it touches the kernel: the policy is read, the log opened and
- * the sockets bound first. Ending it, by a signal or by a crash, ends nothing in
- * the kernel: pinned programs go on deciding and events wait for the next start.
+ * A bad policy or a missing KVM ends it before it touches the kernel. Then the gate
+ * comes first: an audit log, metrics address or control socket that cannot be had is
+ * tried again every second and ends nothing. Ending the daemon, by a signal or by a
+ * crash, ends nothing in the kernel: pinned programs go on deciding and events wait for
+ * the next start.
  */
 #include <argp.h>
 #include <errno.h>
@@ -36,9 +38,12 @@
 #include "kernel_change.h"
 #include "log.h"
 #include "loop.h"
+#include "map_watch.h"
 #include "mapped.h"
 #include "mismatch.h"
+#include "name_watch.h"
 #include "names.h"
+#include "pins.h"
 #include "policy_file.h"
 #include "policy_review.h"
 #include "programs.h"
@@ -52,6 +57,7 @@ struct options {
 	const char *listen;
 	const char *control;
 	const char *hazards;
+	const char *names;
 	double walk_share; /* percent of one CPU */
 	bool remove_state;
 	bool verbose;
@@ -69,20 +75,26 @@ struct daemon {
 	struct ncg_events *events;
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
+	struct ncg_name_watch *names;
 	struct ncg_mismatch_watch *mismatches;
-	struct ncg_http *http;
-	struct ncg_control *control;
+	struct ncg_guest_cache *identities;
+	struct ncg_http *http;	     /* NULL while its address cannot be had */
+	struct ncg_control *control; /* the same */
+	int http_error, control_error; /* -errno of the last attempt, said once */
 	struct ncg_sources sources;
 	int signals;
 	int timer;
 	unsigned int seconds; /* of the timer */
 	int walk_timer;
+	struct ncg_forget forget;
+	struct ncg_map_watch *map_watch;
 };
 
 enum {
 	OPTION_REMOVE_STATE = 256,
 	OPTION_CONTROL,
 	OPTION_HAZARDS,
+	OPTION_NAMES,
 	OPTION_WALK_SHARE,
 	OPTION_AUDIT_MAX_SIZE,
 	OPTION_AUDIT_MAX_AGE,
@@ -117,6 +129,8 @@ static const struct argp_option option_table[] = {
 	  "Socket for ncgate (" NCG_CONTROL_PATH ")", 0 },
 	{ "hazards", OPTION_HAZARDS, "FILE", 0, "Table of known hazards (" NCG_HAZARDS_PATH ")",
 	  0 },
+	{ "names", OPTION_NAMES, "FILE", 0,
+	  "Where is kept what names of devices stand for (" NCG_POLICY_KNOWN_PATH ")", 0 },
 	{ "walk-share", OPTION_WALK_SHARE, "PERCENT", 0,
 	  "Share of one CPU for reading stage-2 tables (1)", 0 },
 	{ "remove-state", OPTION_REMOVE_STATE, NULL, 0,
@@ -186,6 +200,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		options->audit.kernel = false;
 		return 0;
 	case 'l':
+		if (!ncg_http_address_ok(arg))
+			argp_error(state, "'%s' is not an ADDRESS:PORT to listen on", arg);
 		options->listen = arg;
 		return 0;
 	case 'v':
@@ -196,6 +212,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_HAZARDS:
 		options->hazards = arg;
+		return 0;
+	case OPTION_NAMES:
+		options->names = arg;
 		return 0;
 	case OPTION_WALK_SHARE:
 		options->walk_share = strtod(arg, &end);
@@ -216,10 +235,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 /* -------------------------------------------------------------------- policy */
 
 /* Reads the policy; a refusal is printed whole and returned. */
-static int read_policy(const char *path, struct ncg_policy **ret_policy, char **ret_refusal)
+static int read_policy(const struct daemon *d, struct ncg_policy **ret_policy, char **ret_refusal)
 {
+	const char *path = d->options.config;
 	__attribute__((cleanup(ncg_policy_errors_freep))) struct ncg_policy_errors *errors = NULL;
-	const struct ncg_policy_file_options options = { .trusted = true };
+	const struct ncg_policy_file_options options = {
+		.trusted = true,
+		.known = ncg_name_watch_known(d->names),
+	};
 	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
 
 	*ret_refusal = NULL;
@@ -276,16 +299,19 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
 	warn_of_rules(policy, d->options.config);
-	ncg_programs_want_trap(d->programs, head.without_hook == NCG_WITHOUT_HOOK_TRAP);
+	ncg_programs_follow(d->programs, &head);
 	if (changed)
 		ncg_audit_write_kept(d->audit, "policy_load",
-				json_pack("{s:s, s:I, s:o, s:s, s:s, s:I}", "file",
-					  d->options.config, "generation",
+				json_pack("{s:o, s:I, s:o, s:s, s:s, s:I, s:o*}", "file",
+					  ncg_json_string(d->options.config), "generation",
 					  (json_int_t)head.generation, "sha256",
 					  ncg_json_sha256(head.sha256), "mode",
 					  ncg_names_mode(head.mode), "default",
 					  ncg_names_verdict(head.fallback), "rules",
-					  (json_int_t)head.rules));
+					  (json_int_t)head.rules, "names",
+					  policy->named_count ?
+						  ncg_name_watch_names_json(policy) : NULL));
+	ncg_name_watch_enforced(d->names, policy, d->options.config, &head, d->audit);
 	ncg_audit_sync(d->audit);
 	return 0;
 }
@@ -294,8 +320,10 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 static void record_refusal(struct daemon *d, int error, const char *refusal)
 {
 	ncg_audit_write_kept(d->audit, "policy_refused",
-			json_pack("{s:s, s:s, s:s?}", "file", d->options.config, "error",
-				  ncg_log_errno_name(-error), "message", refusal));
+			json_pack("{s:o, s:s, s:o?}", "file",
+				  ncg_json_string(d->options.config), "error",
+				  ncg_log_errno_name(-error), "message",
+				  refusal ? ncg_json_string(refusal) : NULL));
 	ncg_audit_sync(d->audit);
 }
 
@@ -348,11 +376,15 @@ static bool find_decided(void *arg, const struct ncg_decided_key *key,
 	return !bpf_map_lookup_elem(ncg_programs_map(d->programs, "decided"), key, ret_decided);
 }
 
-/* Guests that ended leave nothing in the maps; those that run are held against the policy. */
+/* Guests that run are held against the policy, and the maps against their room. */
 static void look_at_guests(struct daemon *d)
 {
-	ncg_forget_decided(ncg_programs_map(d->programs, "decided"), NULL);
+	__u64 counters[NCG_CTR_NR];
+
 	ncg_view_look(&d->sources);
+	if (!ncg_programs_counters(d->programs, counters))
+		ncg_map_watch_look(d->map_watch, counters,
+				   ncg_inventory_bars(d->inventory).left_out);
 }
 
 /* Holds the policy in force against the hazards of this host; says what is new. */
@@ -394,11 +426,11 @@ static void reload(struct daemon *d)
 	int r;
 
 	sd_notify(0, "RELOADING=1");
-	r = read_policy(d->options.config, &policy, &refusal);
+	r = read_policy(d, &policy, &refusal);
 	if (!r)
 		r = enforce(d, policy);
-	if (!r)
-		attach(d);
+	ncg_programs_retry(d->programs);
+	attach(d);
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
@@ -463,23 +495,6 @@ static void on_signal(void *arg, uint32_t ready)
 		reload(d);
 	else
 		ncg_loop_stop(d->loop);
-}
-
-static void on_timer(void *arg, uint32_t ready)
-{
-	struct daemon *d = arg;
-	uint64_t ticks;
-
-	(void)ready;
-	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
-		return;
-	attach(d);
-	ncg_events_drain_some(d->events);
-	ncg_events_settle(d->events);
-	ncg_audit_tick(d->audit);
-	look_for_missing(d);
-	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
-		look_at_guests(d);
 }
 
 static void on_events(void *arg, uint32_t ready)
@@ -548,6 +563,59 @@ static json_t *answer(void *arg, const char *request)
 	if (!strcmp(request, "devices"))
 		return ncg_view_devices(&d->sources);
 	return json_pack("{s:s}", "error", "unknown request");
+}
+
+/* What an attempt to serve has led to; said when it is not what it was before. */
+static void note_served(int error, int *last, const char *what, const char *where)
+{
+	if (error && error != *last)
+		ncg_log_error(error, "%s cannot be served at %s; tried again every second", what,
+			      where);
+	else if (!error && *last)
+		ncg_info("%s are served at %s now", what, where);
+	*last = error;
+}
+
+/* Metrics and the command are served as soon as their sockets can be had. */
+static void serve(struct daemon *d)
+{
+	int fd, r;
+
+	if (!d->http) {
+		r = ncg_http_listen(d->options.listen, &fd);
+		if (!r)
+			r = ncg_http_open(d->loop, fd, render_metrics, d, &d->http);
+		note_served(r, &d->http_error, "metrics", d->options.listen);
+	}
+	if (!d->control) {
+		r = ncg_control_listen(d->options.control, &fd);
+		if (!r)
+			r = ncg_control_open(d->loop, fd, answer, d, &d->control);
+		note_served(r, &d->control_error, "the command's questions", d->options.control);
+	}
+}
+
+static void on_timer(void *arg, uint32_t ready)
+{
+	struct daemon *d = arg;
+	uint64_t ticks;
+
+	(void)ready;
+	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	/* The loop turns: systemd need not restart a daemon that hangs. */
+	sd_notify(0, "WATCHDOG=1");
+	attach(d);
+	serve(d);
+	ncg_events_drain_some(d->events);
+	ncg_events_settle(d->events);
+	ncg_audit_tick(d->audit);
+	look_for_missing(d);
+	/* Processes that ended leave nothing in the maps. */
+	ncg_forget_decided(&d->forget, ncg_programs_map(d->programs, "decided"),
+			   ncg_programs_map(d->programs, "shares"), NULL);
+	if (++d->seconds % LOOK_AT_GUESTS_S == 0)
+		look_at_guests(d);
 }
 
 /* ---------------------------------------------------------------------- start */
@@ -626,7 +694,8 @@ static json_t *start_fields(const struct daemon *d)
 		const struct ncg_program_status *s = ncg_programs_status(d->programs, p);
 
 		json_object_set_new(programs, s->name,
-				    json_string(ncg_programs_state_name(s->state)));
+				    json_string(s->older_build ? "older-build" :
+						ncg_programs_state_name(s->state)));
 	}
 	read_boot_id(boot_id);
 	fields = json_pack("{s:s, s:i, s:s, s:s, s:o}", "version", NCG_VERSION, "pid",
@@ -650,23 +719,46 @@ static int open_events(struct daemon *d)
 		.kept = ncg_programs_map(d->programs, "kept"),
 		.sequences = ncg_programs_map(d->programs, "sequences"),
 		.bars = ncg_programs_map(d->programs, "bars"),
+		.shares = ncg_programs_map(d->programs, "shares"),
 	};
 
 	return ncg_events_open(ncg_programs_map(d->programs, "events"), &maps, d->audit,
 			       d->inventory, &d->events);
 }
 
-/* From opened sockets to a running daemon. Returns an exit status. */
-static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd, int control_fd)
+static int exit_status_of_open(int error)
+{
+	switch (error) {
+	case -EPROTO:
+		return NCG_EXIT_LAYOUT;
+	case -EBUSY:
+		return NCG_EXIT_TAKEN;
+	default:
+		return NCG_EXIT_BPF;
+	}
+}
+
+static int open_map_watch(struct daemon *d)
+{
+	struct ncg_map_watch_maps maps = { .shares = ncg_programs_map(d->programs, "shares") };
+
+	for (enum ncg_watched_map m = 0; m < NCG_WATCHED_NR; m++)
+		maps.fds[m] = ncg_programs_map(d->programs, ncg_map_watch_name(m));
+	return ncg_map_watch_open(&maps, &d->map_watch);
+}
+
+/* From a policy to a running daemon: the gate first. Returns an exit status. */
+static int start(struct daemon *d, const struct ncg_policy *policy)
 {
 	int r;
 
 	r = ncg_programs_open(&d->programs);
 	if (r)
-		return r == -EPROTO ? NCG_EXIT_LAYOUT : NCG_EXIT_BPF;
+		return exit_status_of_open(r);
 	if (ncg_inventory_open(&(struct ncg_inventory_maps){
 				       .bars = ncg_programs_map(d->programs, "bars"),
 				       .regions = ncg_programs_map(d->programs, "regions"),
+				       .shares = ncg_programs_map(d->programs, "shares"),
 			       },
 			       &d->inventory) ||
 	    open_events(d))
@@ -693,14 +785,22 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	if (ncg_mismatch_watch_open(&(struct ncg_mismatch_policy){ decide_mapping, find_decided, d },
 				    d->audit, &d->mismatches))
 		return NCG_EXIT_INTERNAL;
+	/* Without it command lines are read at each look. */
+	ncg_guest_cache_new(&d->identities);
+
+	if (open_map_watch(d))
+		return NCG_EXIT_INTERNAL;
 
 	d->sources = (struct ncg_sources){
 		.programs = d->programs,
 		.walk = d->walk,
 		.inventory = d->inventory,
+		.identities = d->identities,
 		.audit = d->audit,
 		.hazards = d->hazards,
 		.mismatches = d->mismatches,
+		.map_watch = d->map_watch,
+		.names = d->names,
 		.policy_file = d->options.config,
 		.audit_file = d->options.audit.path,
 		.policy_loaded = d->sources.policy_loaded,
@@ -716,12 +816,11 @@ static int start(struct daemon *d, const struct ncg_policy *policy, int http_fd,
 	ncg_events_drain(d->events);
 
 	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
-	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d) ||
-	    ncg_http_open(d->loop, http_fd, render_metrics, d, &d->http) ||
-	    ncg_control_open(d->loop, control_fd, answer, d, &d->control)) {
+	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d)) {
 		ncg_log_error(0, "the event loop cannot be set up");
 		return NCG_EXIT_INTERNAL;
 	}
+	serve(d);
 	return NCG_EXIT_OK;
 }
 
@@ -729,10 +828,12 @@ static int run(struct daemon *d)
 {
 	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
 	ncg_autofree char *refusal = NULL;
-	int http_fd, control_fd, status, r;
+	int status, r;
 
 	/* Nothing in the kernel is touched before all this holds. */
-	r = read_policy(d->options.config, &policy, &refusal);
+	if (ncg_name_watch_open(d->options.names, &d->names))
+		return NCG_EXIT_INTERNAL;
+	r = read_policy(d, &policy, &refusal);
 	if (r) {
 		ncg_log_error(0, "not started; a policy that is in force stays in force");
 		/* Where there is a trail. To make one is not what this start is about. */
@@ -744,36 +845,17 @@ static int run(struct daemon *d)
 	status = check_kernel();
 	if (status)
 		return status;
-	r = ncg_audit_open(&d->options.audit, &d->audit);
-	if (r) {
-		ncg_log_error(r, "the audit log %s cannot be opened", d->options.audit.path);
-		return NCG_EXIT_AUDIT_LOG;
-	}
-	r = ncg_http_listen(d->options.listen, &http_fd);
-	if (r == -EINVAL) {
-		ncg_log_error(0, "'%s' is not an ADDRESS:PORT to listen on", d->options.listen);
-		return NCG_EXIT_BAD_INPUT;
-	}
-	if (r) {
-		ncg_log_error(r, "%s cannot be listened on", d->options.listen);
-		return NCG_EXIT_LISTEN;
-	}
-	r = ncg_control_listen(d->options.control, &control_fd);
-	if (r) {
-		ncg_log_error(r, "the control socket %s cannot be made", d->options.control);
-		return NCG_EXIT_LISTEN;
-	}
-	r = ncg_loop_new(&d->loop);
-	if (r) {
-		ncg_log_error(r, "no event loop");
+	if (ncg_audit_open(&d->options.audit, &d->audit) || ncg_loop_new(&d->loop)) {
+		ncg_log_error(-ENOMEM, "no memory");
 		return NCG_EXIT_INTERNAL;
 	}
-	status = start(d, policy, http_fd, control_fd);
+	status = start(d, policy);
 	if (status)
 		return status;
 
-	ncg_info("ncgated " NCG_VERSION " serves http://%s/metrics; enforcement grade: %s",
-		 d->options.listen, ncg_names_grade(ncg_programs_grade(d->programs)));
+	ncg_info("ncgated " NCG_VERSION " runs; metrics at http://%s/metrics%s; enforcement grade: "
+		 "%s", d->options.listen, d->http ? "" : " once it can be had",
+		 ncg_names_grade(ncg_programs_grade(d->programs)));
 	sd_notify(0, "READY=1");
 	r = ncg_loop_run(d->loop);
 
@@ -781,7 +863,11 @@ static int run(struct daemon *d)
 	ncg_events_finish(d->events);
 	ncg_audit_write(d->audit, "daemon_stop", 0, json_pack("{s:i}", "pid", (int)getpid()));
 	ncg_audit_sync(d->audit);
-	ncg_info("ncgated ends; what is attached goes on deciding");
+	if (ncg_programs_outlive(d->programs))
+		ncg_info("ncgated ends; what is attached goes on deciding");
+	else
+		ncg_warning("ncgated ends, and nothing decides any more: no program that does is "
+			    "pinned");
 	return r ? NCG_EXIT_INTERNAL : NCG_EXIT_OK;
 }
 
@@ -791,6 +877,9 @@ static void release(struct daemon *d)
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);
 	ncg_mismatch_watch_close(d->mismatches);
+	ncg_map_watch_close(d->map_watch);
+	ncg_guest_cache_free(d->identities);
+	ncg_name_watch_close(d->names);
 	ncg_walk_close(d->walk);
 	ncg_events_close(d->events);
 	ncg_inventory_close(d->inventory);
@@ -800,6 +889,13 @@ static void release(struct daemon *d)
 	ncg_cleanup_close(&d->signals);
 	ncg_cleanup_close(&d->timer);
 	ncg_cleanup_close(&d->walk_timer);
+}
+
+static int remove_state(void)
+{
+	int r = ncg_pins_remove();
+
+	return !r ? NCG_EXIT_OK : r == -EBUSY ? NCG_EXIT_TAKEN : NCG_EXIT_BPF;
 }
 
 int main(int argc, char **argv)
@@ -823,6 +919,7 @@ int main(int argc, char **argv)
 			.control = NCG_CONTROL_PATH,
 			.walk_share = 1,
 			.hazards = NCG_HAZARDS_PATH,
+			.names = NCG_POLICY_KNOWN_PATH,
 		},
 		.signals = -1,
 		.timer = -1,
@@ -834,7 +931,7 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &d.options);
 	ncg_log_open("ncgated", d.options.verbose ? NCG_LOG_DEBUG : NCG_LOG_INFO);
 	if (d.options.remove_state)
-		return ncg_programs_remove() ? NCG_EXIT_BPF : NCG_EXIT_OK;
+		return remove_state();
 	status = run(&d);
 	release(&d);
 	return status;

@@ -97,7 +97,7 @@ static int attribute(const struct ncg_picture *picture, struct ncg_picture_guest
 	return 0;
 }
 
-static void name_guest(struct ncg_picture *picture, size_t index)
+static void name_guest(struct ncg_picture *picture, size_t index, struct ncg_guest_cache *cache)
 {
 	struct ncg_picture_guest *guest = &picture->guests[index];
 	const struct ncg_vm *vm = &guest->vm->vm;
@@ -106,7 +106,7 @@ static void name_guest(struct ncg_picture *picture, size_t index)
 	unsigned int same = 1;
 
 	ncg_guest_format_id(vm->pid, ticks, id);
-	if (ncg_guest_read(NULL, vm->pid, &guest->identity) ||
+	if (ncg_guest_read(NULL, vm->pid, cache, &guest->identity) ||
 	    guest->identity.start_ticks != ticks)
 		ncg_guest_done(&guest->identity);
 	/* KVM lists the newest first; older VMs of one process keep their id. */
@@ -119,7 +119,7 @@ static void name_guest(struct ncg_picture *picture, size_t index)
 		snprintf(guest->id, sizeof(guest->id), "%s", id);
 }
 
-static int take_guests(struct ncg_picture *picture)
+static int take_guests(struct ncg_picture *picture, struct ncg_guest_cache *cache)
 {
 	size_t count = ncg_walk_count(picture->walk);
 
@@ -140,7 +140,7 @@ static int take_guests(struct ncg_picture *picture)
 		struct ncg_picture_guest *guest = &picture->guests[i];
 		int r = 0;
 
-		name_guest(picture, i);
+		name_guest(picture, i, cache);
 		for (size_t s = 0; s <= guest->shadows && !r; s++)
 			r = attribute(picture, guest, ncg_walk_vm(picture->walk, guest->index + s));
 		if (r)
@@ -150,7 +150,7 @@ static int take_guests(struct ncg_picture *picture)
 }
 
 int ncg_picture_take(struct ncg_walk *walk, struct ncg_inventory *inventory,
-		     struct ncg_picture *ret_picture)
+		     struct ncg_guest_cache *cache, struct ncg_picture *ret_picture)
 {
 	ncg_autopicture struct ncg_picture picture = { .walk = walk };
 	int r = ncg_inventory_refresh(inventory);
@@ -164,7 +164,7 @@ int ncg_picture_take(struct ncg_walk *walk, struct ncg_inventory *inventory,
 		ncg_inventory_learn(inventory, walk);
 	}
 	picture.devices = ncg_inventory_devices(inventory);
-	r = walk ? take_guests(&picture) : 0;
+	r = walk ? take_guests(&picture, cache) : 0;
 	if (r)
 		return ncg_log_error(r, "guests cannot be listed");
 	*ret_picture = picture;

@@ -9,6 +9,7 @@
 #define NCGATE_PICTURE_H
 
 #include "guest.h"
+#include "guest_cache.h"
 #include "inventory.h"
 #include "walk.h"
 
@@ -38,12 +39,13 @@ struct ncg_picture {
 };
 
 /*
- * Refreshes the inventory and, unless NULL, the walk. Returns 0 or -errno, logged;
+ * Refreshes the inventory and, unless NULL, the walk; cache keeps what command lines
+ * said (NULL: nothing). Returns 0 or -errno, logged;
  * *ret_picture is the caller's, for ncg_picture_release(), which also takes a zeroed
  * one.
  */
 int ncg_picture_take(struct ncg_walk *walk, struct ncg_inventory *inventory,
-		     struct ncg_picture *ret_picture);
+		     struct ncg_guest_cache *cache, struct ncg_picture *ret_picture);
 void ncg_picture_release(struct ncg_picture *picture);
 
 #define ncg_autopicture __attribute__((cleanup(ncg_picture_release)))

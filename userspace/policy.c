@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "policy_named.h"
 #include "policy_parse.h"
 
 #define SIZE_EXPECTED "at most 16 MiB"
@@ -50,13 +51,16 @@ void ncg_policy_free(struct ncg_policy *policy)
 		return;
 	for (size_t i = 0; i < policy->file_count; i++)
 		free(policy->paths[i]);
-	for (size_t i = 0; i < policy->rule_count; i++)
+	for (size_t i = 0; i < policy->rule_count; i++) {
 		free(policy->rules[i].cgroup);
+		free(policy->rules[i].name);
+	}
 	for (size_t i = 0; i < policy->warning_count; i++)
 		free(policy->warnings[i]);
 	free(policy->paths);
 	free(policy->files);
 	free(policy->rules);
+	free(policy->named);
 	free(policy->warnings);
 	free(policy);
 }
@@ -181,10 +185,11 @@ static int rule_parse(struct ncg_policy_parser *parser, struct ncg_policy_word s
 		.line = parser->at->line,
 		.file = parser->at->file,
 	};
-	ncg_autofree char *cgroup = NULL;
+	ncg_autofree char *cgroup = NULL, *name = NULL;
 	int r = ncg_policy_match_parse(parser, statement, rest, &rule);
 
 	cgroup = rule.cgroup;
+	name = rule.name;
 	if (r < 0)
 		return r;
 	if (policy->rule_count == policy->rule_room) {
@@ -197,7 +202,7 @@ static int rule_parse(struct ncg_policy_parser *parser, struct ncg_policy_word s
 		policy->rule_room = room;
 	}
 	policy->rules[policy->rule_count++] = rule;
-	cgroup = NULL;
+	cgroup = name = NULL;
 	return 0;
 }
 
@@ -493,6 +498,8 @@ int ncg_policy_parse_finish(struct ncg_policy_parser *parser, struct ncg_policy 
 			*ret_errors = ncg_take_ptr(parser->errors);
 		return -EINVAL;
 	}
+	if (ncg_policy_named_collect(parser->policy))
+		return -ENOMEM;
 	*ret_policy = ncg_take_ptr(parser->policy);
 	return 0;
 }

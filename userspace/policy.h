@@ -31,11 +31,17 @@ struct ncg_policy_rule {
 	struct ncg_tuple value;	/* within mask; bar and cgroup are 0 */
 	struct ncg_tuple mask;	/* bar and cgroup are 0 */
 	char *cgroup;		/* "/a/b", owned; NULL: every cgroup */
+	/*
+	 * VENDOR:DEVICE as written where a name is in it, "\"V\":\"D\"", owned; hex ids in
+	 * it have 4 digits. NULL: no name, and what pci.ids says plays no part.
+	 */
+	char *name;
 	__u32 line;		/* from 1 */
 	__u16 file;		/* index in ncg_policy.files and .paths */
 	__u8 verdict;		/* NCG_VERDICT_ALLOW or NCG_VERDICT_DENY */
 	__u8 bars;		/* bit b stands for BAR b; 0: every BAR */
 	bool audit;		/* the verdict is recorded, and not acted on */
+	bool gone;		/* pci.ids does not tell what name stands for; `known` did */
 };
 
 struct ncg_policy {
@@ -48,6 +54,8 @@ struct ncg_policy {
 	struct ncg_policy_rule *rules;	/* in the order written */
 	size_t rule_count;
 	size_t rule_room;
+	__u32 *named;		/* a rule for each name, by the bytes of the name */
+	size_t named_count;
 	__u8 sha256[NCG_SHA256_LEN];	/* zero until ncg_policy_file_load() */
 	char **warnings;		/* of how it was read: a sentence each, owned */
 	size_t warning_count;
@@ -89,7 +97,6 @@ struct ncg_policy_trouble {
 struct ncg_policy_ids {
 	__u16 list[NCG_POLICY_IDS_MAX];
 	size_t count;		/* may be more than are listed; only 1 is good */
-	char *nearest;		/* where it is 0: the name most like it, or NULL; freed */
 };
 
 /*
@@ -114,7 +121,17 @@ struct ncg_policy_sources {
 	 * -ENOENT: no names can be had at all.
 	 */
 	int (*ids)(void *context, const __u16 *vendor, const char *name,
-		   struct ncg_policy_ids *ret_ids);
+		   struct ncg_policy_ids *ret_ids, struct ncg_policy_trouble *ret_trouble);
+	/*
+	 * Of the names there are, the one most like one that is not, for a hint; NULL:
+	 * none is. The work grows with the names there are, so it is asked for errors only.
+	 */
+	int (*nearest)(void *context, const __u16 *vendor, const char *name, char **ret_nearest);
+	/*
+	 * The ids that a rule's name (ncg_policy_rule.name) stood for when a policy was last
+	 * in force, for one that pci.ids no longer tells. -ENOENT: it was in none.
+	 */
+	int (*known)(void *context, const char *name, __u16 *ret_vendor, __u16 *ret_device);
 };
 
 struct ncg_policy_parser;

@@ -104,6 +104,11 @@ static int include_chain(const struct ncg_policy_parser *parser, char **ret_chai
 	return 0;
 }
 
+bool ncg_policy_error_is_shown(const struct ncg_policy_parser *parser)
+{
+	return !parser->errors || parser->errors->count < NCG_POLICY_ERRORS_MAX;
+}
+
 int ncg_policy_error_add(struct ncg_policy_parser *parser, struct ncg_policy_word at, __u32 column,
 			 const char *nearest, const char *expected, const char *problem, ...)
 {
@@ -117,7 +122,7 @@ int ncg_policy_error_add(struct ncg_policy_parser *parser, struct ncg_policy_wor
 		parser->errors = calloc(1, sizeof(*parser->errors));
 	if (!parser->errors)
 		return ncg_policy_no_memory(parser);
-	if (parser->errors->count == NCG_POLICY_ERRORS_MAX) {
+	if (!ncg_policy_error_is_shown(parser)) {
 		parser->errors->more++;
 		return -EINVAL;
 	}

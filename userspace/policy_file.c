@@ -19,15 +19,21 @@
 #include <gnutls/gnutls.h>
 
 #include "cleanup.h"
+#include "device.h"
+#include "policy_named.h"
 #include "policy_names.h"
 #include "policy_trust.h"
+#include "text_file.h"
 
 /* One load. */
 struct load {
 	const struct ncg_policy_file_options *options;
 	gnutls_hash_hd_t hash; /* NULL: cannot be computed */
 	size_t files;	       /* read so far */
-	struct ncg_policy_names *names; /* NULL before the first is asked for */
+	struct ncg_pci_ids *ids; /* NULL before the first name, and where there is none */
+	bool ids_read;		 /* an attempt was made, with this end: */
+	int ids_error;
+	struct ncg_policy_trouble ids_trouble;
 	char **warnings;
 	size_t warning_count;
 };
@@ -37,7 +43,8 @@ static void load_done(struct load *load)
 	for (size_t i = 0; i < load->warning_count; i++)
 		free(load->warnings[i]);
 	free(load->warnings);
-	ncg_policy_names_free(load->names);
+	ncg_pci_ids_free(load->ids);
+	free(load->ids_trouble.problem);
 	if (load->hash)
 		gnutls_hash_deinit(load->hash, NULL);
 }
@@ -247,14 +254,105 @@ static int on_list(void *context, const char *path, char ***ret_paths, size_t *r
 
 /* ----------------------------------------------------------------------- names */
 
+#define PCI_IDS_SIZE_MAX (64u << 20) /* bytes; the list of 2025 has 1.5 million */
+
+/* Reads pci.ids, which decides with the policy where that has names. */
+static int read_ids(struct load *load, const char *path, struct ncg_policy_trouble *ret_trouble)
+{
+	ncg_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	ncg_autofree char *text = NULL;
+	size_t size, vendors;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = check_trust(load, fd, path, ret_trouble);
+	if (!r)
+		r = ncg_text_file_read_fd(fd, PCI_IDS_SIZE_MAX, &text, &size);
+	if (!r)
+		r = ncg_pci_ids_parse(text, size, &load->ids);
+	if (r)
+		return r;
+	/* A file that names no vendor is not a pci.ids. */
+	ncg_pci_ids_list(load->ids, NULL, &vendors);
+	return vendors ? 0 : -ENOENT;
+}
+
+/* The same once, and with the path before what is wrong with it. */
+static int need_ids(struct load *load)
+{
+	ncg_autofree char *own = NULL, *problem = NULL;
+	struct ncg_policy_trouble trouble = { 0 };
+	const char *path = load->options->pci_ids;
+	int r;
+
+	if (load->ids_read)
+		return load->ids_error;
+	if (!path)
+		path = own = ncg_pci_names_path();
+	if (!path)
+		return -ENOMEM;
+	r = read_ids(load, path, &trouble);
+	problem = trouble.problem;
+	if (problem && asprintf(&load->ids_trouble.problem, "%s %s", path, problem) < 0) {
+		load->ids_trouble.problem = NULL;
+		return -ENOMEM;
+	}
+	load->ids_trouble.expected = trouble.expected;
+	load->ids_read = true;
+	load->ids_error = r;
+	return r;
+}
+
 static int on_ids(void *context, const __u16 *vendor, const char *name,
-		  struct ncg_policy_ids *ret_ids)
+		  struct ncg_policy_ids *ret_ids, struct ncg_policy_trouble *ret_trouble)
+{
+	struct load *load = context;
+	int r = need_ids(load);
+
+	if (r && load->ids_trouble.problem) {
+		ret_trouble->expected = load->ids_trouble.expected;
+		ret_trouble->problem = strdup(load->ids_trouble.problem);
+		return ret_trouble->problem ? r : -ENOMEM;
+	}
+	if (r)
+		return r;
+	ncg_policy_names_ids(load->ids, vendor, name, ret_ids);
+	return 0;
+}
+
+static int on_nearest(void *context, const __u16 *vendor, const char *name, char **ret_nearest)
 {
 	struct load *load = context;
 
-	if (!load->names && ncg_policy_names_open(load->options->pci_ids, &load->names))
-		return -ENOMEM;
-	return ncg_policy_names_ids(load->names, vendor, name, ret_ids);
+	return ncg_policy_names_nearest(load->ids, vendor, name, ret_nearest);
+}
+
+static int on_known(void *context, const char *name, __u16 *ret_vendor, __u16 *ret_device)
+{
+	const struct load *load = context;
+	const struct ncg_policy_known_name *known =
+		ncg_policy_known_find(load->options->known, name);
+
+	if (!known)
+		return -ENOENT;
+	*ret_vendor = known->vendor;
+	*ret_device = known->device;
+	return 0;
+}
+
+/* What the names stand for is a part of what the policy says. */
+static int digest_names(struct load *load, const struct ncg_policy *policy)
+{
+	for (size_t i = 0; i < policy->named_count; i++) {
+		ncg_autofree char *line =
+			ncg_policy_named_line(&policy->rules[policy->named[i]]);
+
+		if (!line)
+			return -ENOMEM;
+		digest(load, line, strlen(line));
+	}
+	return 0;
 }
 
 /* ------------------------------------------------------------------------ load */
@@ -265,7 +363,8 @@ int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_opt
 {
 	static const struct ncg_policy_file_options none;
 	ncg_cleanup(load_done) struct load load = { .options = options ? options : &none };
-	const struct ncg_policy_sources sources = { &load, on_list, on_read, on_ids };
+	const struct ncg_policy_sources sources = { &load,  on_list,	on_read,
+						    on_ids, on_nearest, on_known };
 	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 	int r;
 
@@ -273,6 +372,8 @@ int ncg_policy_file_load_with(const char *path, const struct ncg_policy_file_opt
 	if (gnutls_hash_init(&load.hash, GNUTLS_DIG_SHA256) < 0)
 		load.hash = NULL;
 	r = ncg_policy_parse_file(path, &sources, &policy, ret_errors);
+	if (!r)
+		r = digest_names(&load, policy);
 	if (r < 0)
 		return r;
 	if (!load.hash)

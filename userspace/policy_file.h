@@ -8,6 +8,7 @@
 #define NCGATE_POLICY_FILE_H
 
 #include "policy.h"
+#include "policy_known.h"
 
 struct ncg_policy_file_options {
 	/*
@@ -17,11 +18,18 @@ struct ncg_policy_file_options {
 	 */
 	bool trusted;
 	const char *pci_ids; /* where names are looked up; NULL: the system's */
+	/*
+	 * What names stood for when a policy was last in force, for those that pci.ids no
+	 * longer tells (ncg_policy_rule.gone); NULL: nothing. Borrowed.
+	 */
+	const struct ncg_policy_known *known;
 };
 
 /*
  * Reads and parses the policy at path, and sets its sha256 to that of all texts in the
- * order read, a NUL byte between two. options may be NULL: all its members 0. Returns
+ * order read, a NUL byte between two, and then, for each name that its rules have, by the
+ * bytes of the name, a NUL byte and the name's line (policy_named.h): the same text says
+ * something else where a name stands for other ids. options may be NULL: all its members 0. Returns
  *   0        *ret_policy is set; ncg_policy_free() it
  *   -EINVAL  the policy is bad, or longer than NCG_POLICY_SIZE_MAX, or not trusted:
  *            *ret_errors is set; ncg_policy_errors_free() it

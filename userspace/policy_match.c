@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a rule matches: VENDOR:DEVICE, then KEY=VALUE in any order, and `audit`. To add
- * a match, add a row to `matches` with its function.
+ * What a rule matches: VENDOR:DEVICE (policy_device.c), then KEY=VALUE in any order, and
+ * `audit`. To add a match, add a row to `matches` with its function.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,12 +68,9 @@ static struct ncg_policy_word skip_0x(struct ncg_policy_word word)
 	return word;
 }
 
-/*
- * One hex field, or `*`, which leaves value and mask alone: mask is set to all
- * ones of a field of that maximum.
- */
-static int field_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word, bool prefix,
-		       __u64 max, const char *expected, __u64 *ret_value, __u64 *ret_mask)
+int ncg_policy_field_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word,
+			   bool prefix, __u64 max, const char *expected, __u64 *ret_value,
+			   __u64 *ret_mask)
 {
 	*ret_value = 0;
 	*ret_mask = 0;
@@ -91,118 +88,13 @@ static int field_parse(struct ncg_policy_parser *parser, struct ncg_policy_word 
 	}
 }
 
-/* ----------------------------------------------------------------------- ids */
-
-#define ID_EXPECTED "0 to ffff in hex, or *"
-
-/* "10de:2330 and 10de:2331", for a name that stands for several. */
-static int ambiguous(struct ncg_policy_parser *parser, struct ncg_policy_word word,
-		     const __u16 *vendor, const struct ncg_policy_ids *ids)
-{
-	size_t shown = ids->count < NCG_POLICY_IDS_MAX ? ids->count : NCG_POLICY_IDS_MAX;
-	char list[NCG_POLICY_IDS_MAX * sizeof(", 10de:2330") + 40], *end = list;
-
-	for (size_t i = 0; i < shown; i++) {
-		if (i)
-			end += sprintf(end, i + 1 < ids->count ? ", " : " and ");
-		if (vendor)
-			end += sprintf(end, "%04x:", *vendor);
-		end += sprintf(end, "%04x", ids->list[i]);
-	}
-	if (ids->count > shown)
-		sprintf(end, " and %zu more", ids->count - shown);
-	return ncg_policy_error_add(parser, word, word.column, NULL, "the id of one of them",
-				    "is the name of %s", list);
-}
-
-/* A name in quotes: a vendor's, or with vendor that of one of its devices. */
-static int name_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word,
-		      const __u16 *vendor, __u16 *ret_id)
-{
-	const struct ncg_policy_sources *sources = parser->sources;
-	const char *expected = vendor ? "a device's id in hex, *, or its name as pci.ids has it" :
-					"a vendor's id in hex, *, or its name as pci.ids has it";
-	ncg_autofree char *name = NULL, *suggestion = NULL;
-	struct ncg_policy_ids ids = { 0 };
-	int r = ncg_policy_text_parse(parser, word, &name);
-
-	if (r < 0)
-		return r;
-	r = sources && sources->ids ? sources->ids(sources->context, vendor, name, &ids) : -ENOENT;
-	if (r == -ENOMEM)
-		return ncg_policy_no_memory(parser);
-	if (r == -ENOENT)
-		return ncg_policy_error_word(parser, word, ID_EXPECTED,
-					     "cannot be looked up: there is no pci.ids");
-	if (r < 0)
-		return ncg_policy_error_add(parser, word, word.column, NULL, ID_EXPECTED,
-					    "cannot be looked up: %s", strerror(-r));
-	if (ids.count > 1)
-		return ambiguous(parser, word, vendor, &ids);
-	if (ids.count == 1) {
-		*ret_id = ids.list[0];
-		return 0;
-	}
-	if (ids.nearest) {
-		r = asprintf(&suggestion, "\"%s\"", ids.nearest);
-		free(ids.nearest);
-		if (r < 0) {
-			suggestion = NULL;
-			return ncg_policy_no_memory(parser);
-		}
-	}
-	if (vendor)
-		return ncg_policy_error_add(parser, word, word.column, suggestion, expected,
-					    "is no device of vendor %04x", *vendor);
-	return ncg_policy_error_add(parser, word, word.column, suggestion, expected,
-				    "is no vendor");
-}
-
-/* VENDOR:DEVICE, also a subsystem's, which has no names. */
-static int ids_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word, bool names,
-		     __u16 ret_values[2], __u16 ret_masks[2])
-{
-	const char *expected = names ? "two hex ids, * for any, as 10de:2330, or names in double "
-				       "quotes" :
-				       "two hex ids, * for any, as 10de:2330";
-	struct ncg_policy_word parts[2], more;
-	int ret = 0;
-
-	if (!ncg_policy_word_cut(word, ':', &parts[0], &parts[1]) || !parts[0].length ||
-	    !parts[1].length || ncg_policy_word_cut(parts[1], ':', &more, &more))
-		return ncg_policy_error_word(parser, word, expected, "is not VENDOR:DEVICE");
-
-	for (int i = 0; i < 2; i++) {
-		__u64 value = 0, mask = 0xffff;
-		int r = 0;
-
-		if (!names || !ncg_policy_word_quoted(parts[i])) {
-			r = field_parse(parser, parts[i], true, 0xffff, ID_EXPECTED, &value, &mask);
-		} else if (i && !ret && !ret_masks[0]) {
-			r = ncg_policy_error_word(parser, parts[i], "its vendor before it",
-						  "is a device's name, which says nothing alone");
-		} else if (!ret) {
-			/* Of a vendor that is not known there is nothing to look up. */
-			__u16 id = 0;
-
-			r = name_parse(parser, parts[i], i ? &ret_values[0] : NULL, &id);
-			value = id;
-		}
-		if (r < 0)
-			ret = r;
-		ret_values[i] = value;
-		ret_masks[i] = mask;
-	}
-	return ret;
-}
-
 /* ------------------------------------------------------------------- matches */
 
 static int subsystem_parse(struct ncg_policy_parser *parser, struct ncg_policy_word word,
 			   struct ncg_policy_rule *rule)
 {
 	__u16 values[2], masks[2];
-	int r = ids_parse(parser, word, false, values, masks);
+	int r = ncg_policy_ids_parse(parser, word, values, masks);
 
 	if (r < 0)
 		return r;
@@ -256,8 +148,9 @@ static int slot_parse(struct ncg_policy_parser *parser, struct ncg_policy_word w
 					     "is not a slot");
 
 	for (int i = 0; i < 4; i++) {
-		int r = field_parse(parser, parts[i], false, fields[i].max, fields[i].expected,
-				    &values[i], &masks[i]);
+		int r = ncg_policy_field_parse(parser, parts[i], false, fields[i].max,
+					       fields[i].expected, &values[i], &masks[i]);
+
 		if (r < 0)
 			ret = r;
 	}
@@ -442,7 +335,6 @@ int ncg_policy_match_parse(struct ncg_policy_parser *parser, struct ncg_policy_w
 			   struct ncg_policy_word rest, struct ncg_policy_rule *ret_rule)
 {
 	struct ncg_policy_word word;
-	__u16 values[2], masks[2];
 	unsigned int seen = 0;
 	int ret, r;
 
@@ -451,17 +343,11 @@ int ncg_policy_match_parse(struct ncg_policy_parser *parser, struct ncg_policy_w
 					    NULL, "VENDOR:DEVICE in hex, * for any",
 					    "has no device");
 
-	ret = ids_parse(parser, word, true, values, masks);
+	ret = ncg_policy_device_parse(parser, word, ret_rule);
 	while (ncg_policy_word_next(&rest, &word)) {
 		r = match_parse(parser, word, &seen, ret_rule);
 		if (r < 0)
 			ret = r;
 	}
-	if (ret < 0)
-		return ret;
-	ret_rule->value.vendor = values[0];
-	ret_rule->value.device = values[1];
-	ret_rule->mask.vendor = masks[0];
-	ret_rule->mask.device = masks[1];
-	return 0;
+	return ret;
 }

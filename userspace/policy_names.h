@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ids of vendors and devices by their names in pci.ids, for policies that are written
- * with names. libpci only knows the other way, so a look-up asks it for the name of
- * every id; the vendors' are kept. Owned by who opens it; one thread at a time.
+ * What a policy asks of pci.ids: the ids of a name, and for a name that is not there the
+ * one that was likely meant. Owns no state.
  */
 #ifndef NCGATE_POLICY_NAMES_H
 #define NCGATE_POLICY_NAMES_H
 
+#include "pci_ids.h"
 #include "policy.h"
 
-struct ncg_policy_names;
+/* The ids of that very name, each once, as struct ncg_policy_sources wants it. */
+void ncg_policy_names_ids(struct ncg_pci_ids *ids, const __u16 *vendor, const char *name,
+			  struct ncg_policy_ids *ret_ids);
 
-/* pci_ids: a file in that form, NULL: the system's. 0 or -ENOMEM. Reads nothing yet. */
-int ncg_policy_names_open(const char *pci_ids, struct ncg_policy_names **ret_names);
-
-/* Takes NULL. */
-void ncg_policy_names_free(struct ncg_policy_names *names);
-
-/* As struct ncg_policy_sources wants it. */
-int ncg_policy_names_ids(struct ncg_policy_names *names, const __u16 *vendor, const char *name,
-			 struct ncg_policy_ids *ret_ids);
+/*
+ * The name most like one that is not there (policy_word.h says what is), or NULL; small
+ * letters and capitals are the same here. The caller frees *ret_nearest. 0 or -ENOMEM.
+ */
+int ncg_policy_names_nearest(struct ncg_pci_ids *ids, const __u16 *vendor, const char *name,
+			     char **ret_nearest);
 
 #endif

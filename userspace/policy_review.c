@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See policy_review.h. Rules are sorted by what they match, so that the earlier rules
- * that could cover one are found by a search for each mask of the policy and each
- * ancestor of the rule's cgroup, and not by looking at all.
+ * See policy_review.h. The rules are gone through in order. Those so far that no other
+ * covers stand in a hash table by what they match, BARs apart, so that the ones that could
+ * cover the next rule are found by a look-up for each set of fields that rules so far
+ * match on. What covers a rule that is covered itself is covered as well, so nothing else
+ * need be kept: of one entry each rule has BARs that none before it has all of, and there
+ * are at most as many as there are sets of BARs.
  */
 #include "policy_review.h"
 
@@ -13,86 +16,52 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "policy_cgroup.h"
 #include "policy_explain.h"
+#include "policy_table.h"
 
-/* What a rule matches but for its BARs, and which rule that is. */
-struct key {
-	const struct ncg_tuple *mask;
+/* What a rule matches but for its BARs, with its cgroup as a code. */
+struct match {
 	struct ncg_tuple value;
-	const char *cgroup; /* NULL: every one */
-	size_t cgroup_length;
-	size_t rule;
+	struct ncg_tuple mask;
 };
 
 struct review {
 	const struct ncg_policy *policy;
-	struct key *keys;		/* sorted, one for each rule */
-	const struct ncg_tuple **masks; /* each once */
+	struct ncg_policy_cgroups cgroups;
+	/*
+	 * By match under the mask of that number: the first rule of a chain, as order. The
+	 * folders of cgroups are in it as well, and of no use here.
+	 */
+	struct ncg_policy_table table;
+	struct ncg_tuple *masks;
 	size_t mask_count;
+	__u32 *next;   /* by rule: the next in its chain + 1, or 0 */
 	bool *covered; /* by rule */
 	struct ncg_policy_findings *findings;
 };
 
 static void review_done(struct review *review)
 {
-	free(review->keys);
+	ncg_policy_cgroups_done(&review->cgroups);
+	ncg_policy_table_done(&review->table);
 	free(review->masks);
+	free(review->next);
 	free(review->covered);
 	free(review->findings);
 }
 
-static int compare_cgroups(const struct key *a, const struct key *b)
+static int begin(struct review *review)
 {
-	size_t least = a->cgroup_length < b->cgroup_length ? a->cgroup_length : b->cgroup_length;
-	int r;
+	size_t count = review->policy->rule_count;
 
-	if (!a->cgroup || !b->cgroup)
-		return !!a->cgroup - !!b->cgroup;
-	r = memcmp(a->cgroup, b->cgroup, least);
-	return r ? r : (a->cgroup_length > b->cgroup_length) - (a->cgroup_length < b->cgroup_length);
-}
-
-/* Keys that compare equal are met by the same mappings, but for BARs. */
-static int compare_matches(const struct key *a, const struct key *b)
-{
-	int r = memcmp(a->mask, b->mask, sizeof(*a->mask));
-
-	if (!r)
-		r = memcmp(&a->value, &b->value, sizeof(a->value));
-	return r ? r : compare_cgroups(a, b);
-}
-
-static int compare_keys(const void *left, const void *right)
-{
-	const struct key *a = left, *b = right;
-	int r = compare_matches(a, b);
-
-	return r ? r : (a->rule > b->rule) - (a->rule < b->rule);
-}
-
-static int sort(struct review *review)
-{
-	const struct ncg_policy *policy = review->policy;
-	size_t count = policy->rule_count;
-
-	review->keys = calloc(count + 1, sizeof(*review->keys));
 	review->masks = calloc(count + 1, sizeof(*review->masks));
+	review->next = calloc(count + 1, sizeof(*review->next));
 	review->covered = calloc(count + 1, sizeof(*review->covered));
 	review->findings = calloc(1, sizeof(*review->findings));
-	if (!review->keys || !review->masks || !review->covered || !review->findings)
+	if (!review->masks || !review->next || !review->covered || !review->findings)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const struct ncg_policy_rule *rule = &policy->rules[i];
-
-		review->keys[i] = (struct key){ &rule->mask, rule->value, rule->cgroup,
-						rule->cgroup ? strlen(rule->cgroup) : 0, i };
-	}
-	qsort(review->keys, count, sizeof(*review->keys), compare_keys);
-	for (size_t i = 0; i < count; i++)
-		if (!i || memcmp(review->keys[i].mask, review->keys[i - 1].mask,
-				 sizeof(*review->keys[i].mask)))
-			review->masks[review->mask_count++] = review->keys[i].mask;
-	return 0;
+	return ncg_policy_cgroups_number(review->policy, &review->table, &review->cgroups);
 }
 
 static void add(struct review *review, enum ncg_policy_finding_kind kind, size_t rule, size_t by)
@@ -107,82 +76,104 @@ static void add(struct review *review, enum ncg_policy_finding_kind kind, size_t
 
 /* ------------------------------------------------------------- covered by one */
 
+static struct match match_of(const struct review *review, const struct ncg_policy_rule *rule)
+{
+	struct match match = { rule->value, rule->mask };
+
+	if (rule->cgroup) {
+		const struct ncg_policy_cgroup *cgroup =
+			ncg_policy_cgroups_find(&review->cgroups, rule->cgroup);
+
+		match.value.cgroup = cgroup->code;
+		match.mask.cgroup = cgroup->mask;
+		/*
+		 * The root's mask has no bits, and it does not match a task whose cgroup is
+		 * not known, as no cgroup= at all does. BARs stand apart: their place is free.
+		 */
+		match.value.bar = match.mask.bar = 1;
+	}
+	return match;
+}
+
 static bool bars_cover(__u8 bars, __u8 others)
 {
 	return !bars || (others && !(others & ~bars));
 }
 
-/* The first rule of that very key that stands before `rule` and has all its BARs. */
-static size_t find_same(const struct review *review, const struct key *wanted, size_t rule,
-			size_t none)
-{
-	const struct ncg_policy *policy = review->policy;
-	size_t low = 0, high = policy->rule_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_matches(&review->keys[middle], wanted) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < policy->rule_count; low++) {
-		const struct key *key = &review->keys[low];
-
-		if (key->rule >= rule || key->rule >= none || compare_matches(key, wanted))
-			return none;
-		if (bars_cover(policy->rules[key->rule].bars, policy->rules[rule].bars))
-			return key->rule;
-	}
-	return none;
-}
-
 static bool mask_within(const struct ncg_tuple *mask, const struct ncg_tuple *other)
 {
-	const __u8 *a = (const void *)mask, *b = (const void *)other;
+	const __u64 *a = (const void *)mask, *b = (const void *)other;
 
-	for (size_t i = 0; i < sizeof(*mask); i++)
+	for (size_t i = 0; i < NCG_TUPLE_WORDS; i++)
 		if (a[i] & ~b[i])
 			return false;
 	return true;
 }
 
-static struct ncg_tuple masked(const struct ncg_tuple *value, const struct ncg_tuple *mask)
+/* The key of what a rule with that value matches under mask m. */
+static struct ncg_pkey key_under(const struct review *review, size_t m,
+				 const struct ncg_tuple *value)
 {
-	const __u8 *from = (const void *)value, *bits = (const void *)mask;
-	struct ncg_tuple result;
-	__u8 *to = (void *)&result;
+	const __u64 *from = (const void *)value, *bits = (const void *)&review->masks[m];
+	struct ncg_pkey key = { .space = NCG_SPACE_MASK(m) };
+	__u64 *to = (void *)&key.tuple;
 
-	for (size_t i = 0; i < sizeof(result); i++)
+	for (size_t i = 0; i < NCG_TUPLE_WORDS; i++)
 		to[i] = from[i] & bits[i];
-	return result;
+	return key;
 }
 
-/* The first rule before it that matches all that it does; rule_count: none. */
-static size_t find_cover(const struct review *review, size_t index)
+/* The first rule so far that matches all that this one does; rule_count: none. */
+static size_t find_cover(struct review *review, const struct match *match, __u8 bars)
 {
-	const struct ncg_policy_rule *rule = &review->policy->rules[index];
-	size_t length = rule->cgroup ? strlen(rule->cgroup) : 0;
 	size_t best = review->policy->rule_count;
 
 	for (size_t m = 0; m < review->mask_count; m++) {
-		struct key wanted = { .mask = review->masks[m] };
+		const struct ncg_pslot *slot;
+		struct ncg_pkey key;
 
-		if (!mask_within(wanted.mask, &rule->mask))
+		review->findings->compared++;
+		if (!mask_within(&review->masks[m], &match->mask))
 			continue;
-		wanted.value = masked(&rule->value, wanted.mask);
-		best = find_same(review, &wanted, index, best);
-		/* "/", "/a", "/a/b": every length where a folder's name ends. */
-		wanted.cgroup = rule->cgroup;
-		for (size_t n = 1; n <= length; n++) {
-			if (n > 1 && n < length && rule->cgroup[n] != '/')
-				continue;
-			wanted.cgroup_length = n;
-			best = find_same(review, &wanted, index, best);
+		key = key_under(review, m, &match->value);
+		slot = ncg_policy_table_find(&review->table, &key);
+		/* A chain is in the order of rules. */
+		for (__u32 r = slot ? slot->rule.order + 1 : 0; r && r - 1 < best;
+		     r = review->next[r - 1]) {
+			review->findings->compared++;
+			if (bars_cover(review->policy->rules[r - 1].bars, bars))
+				best = r - 1;
 		}
 	}
 	return best;
+}
+
+/* Keeps a rule that none covers, for those that come. 0 or -ENOMEM. */
+static int keep(struct review *review, const struct match *match, __u32 rule)
+{
+	struct ncg_pslot *slot;
+	struct ncg_pkey key;
+	size_t m = 0;
+	__u32 *end;
+	bool new;
+
+	while (m < review->mask_count &&
+	       memcmp(&review->masks[m], &match->mask, sizeof(match->mask)))
+		m++;
+	if (m == review->mask_count)
+		review->masks[review->mask_count++] = match->mask;
+	key = key_under(review, m, &match->value);
+	slot = ncg_policy_table_add(&review->table, &key, &new);
+	if (!slot)
+		return -ENOMEM;
+	if (new) {
+		slot->rule.order = rule;
+		return 0;
+	}
+	for (end = &review->next[slot->rule.order]; *end; end = &review->next[*end - 1])
+		;
+	*end = rule + 1;
+	return 0;
 }
 
 static bool same_matches(const struct ncg_policy_rule *a, const struct ncg_policy_rule *b)
@@ -205,25 +196,22 @@ static enum ncg_policy_finding_kind kind_of(const struct ncg_policy_rule *rule,
 
 static bool has_device(const struct ncg_policy_rule *rule, const struct ncg_devices *devices)
 {
-	/* Whoever maps. */
+	/* Whoever maps, and whichever BAR. */
 	struct ncg_policy_rule anyone = *rule;
 
 	anyone.mask.uid = anyone.value.uid = 0;
 	anyone.cgroup = NULL;
+	anyone.bars = 0;
 	for (size_t i = 0; i < devices->count; i++) {
 		const struct ncg_device *d = &devices->list[i];
+		const struct ncg_tuple tuple = {
+			.vendor = d->vendor, .device = d->device, .subvendor = d->subvendor,
+			.subdevice = d->subdevice, .class_code = d->class_code,
+			.domain = d->domain, .bus = d->bus, .devfn = d->devfn,
+		};
 
-		for (unsigned int bar = 0; bar < NCG_DEVICE_BARS; bar++) {
-			const struct ncg_tuple tuple = {
-				.vendor = d->vendor, .device = d->device,
-				.subvendor = d->subvendor, .subdevice = d->subdevice,
-				.class_code = d->class_code, .bar = bar, .domain = d->domain,
-				.bus = d->bus, .devfn = d->devfn,
-			};
-
-			if (ncg_policy_explain_rule(&anyone, &tuple, NULL) == NCG_FIELD_NONE)
-				return true;
-		}
+		if (ncg_policy_explain_rule(&anyone, &tuple, NULL) == NCG_FIELD_NONE)
+			return true;
 	}
 	return false;
 }
@@ -234,18 +222,21 @@ int ncg_policy_review(const struct ncg_policy *policy, const struct ncg_devices 
 		      struct ncg_policy_findings **ret_findings)
 {
 	ncg_cleanup(review_done) struct review review = { .policy = policy };
-	int r = sort(&review);
+	int r = begin(&review);
 
 	*ret_findings = NULL;
-	if (r)
-		return r;
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		size_t by = find_cover(&review, i);
+	for (size_t i = 0; !r && i < policy->rule_count; i++) {
+		const struct match match = match_of(&review, &policy->rules[i]);
+		size_t by = find_cover(&review, &match, policy->rules[i].bars);
 
 		review.covered[i] = by < policy->rule_count;
 		if (review.covered[i])
 			add(&review, kind_of(&policy->rules[i], &policy->rules[by]), i, by);
+		else
+			r = keep(&review, &match, i);
 	}
+	if (r)
+		return r;
 	for (size_t i = 0; devices && i < policy->rule_count; i++)
 		if (!review.covered[i] && !has_device(&policy->rules[i], devices))
 			add(&review, NCG_POLICY_NO_DEVICE, i, i);

@@ -31,13 +31,16 @@ struct ncg_policy_findings {
 	struct ncg_policy_finding list[NCG_POLICY_FINDINGS_MAX];
 	size_t count;
 	size_t more;
+	size_t compared; /* sets of fields and rules that rules were held against: the work */
 };
 
 /*
  * Looks at every rule; devices may be NULL: then none is missing. A rule is only held
  * against one earlier rule at a time, so one that several together leave nothing to
- * is not found. Of who maps (uid=, cgroup=) nothing is asked of devices. 0, or
- * -ENOMEM; the caller frees *ret_findings with free().
+ * is not found. Of who maps (uid=, cgroup=) nothing is asked of devices. The work grows
+ * with the rules times the sets of fields that they match on, of which a policy that can
+ * be compiled has few. 0; -ENOMEM; -E2BIG where the rules name too many cgroups, as
+ * ncg_policy_compile(). The caller frees *ret_findings with free().
  */
 int ncg_policy_review(const struct ncg_policy *policy, const struct ncg_devices *devices,
 		      struct ncg_policy_findings **ret_findings);

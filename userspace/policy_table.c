@@ -67,6 +67,14 @@ struct ncg_pslot *ncg_policy_table_add(struct ncg_policy_table *table,
 	return &table->entries[*place - 1];
 }
 
+struct ncg_pslot *ncg_policy_table_find(const struct ncg_policy_table *table,
+					const struct ncg_pkey *key)
+{
+	const __u32 *place = table->index_size ? find(table, key) : NULL;
+
+	return place && *place ? &table->entries[*place - 1] : NULL;
+}
+
 /*
  * Puts each entry in one of its places; who stands there moves to the other one of
  * its own, and so on. False: somebody was left over.

@@ -30,6 +30,10 @@ struct ncg_policy_table {
 struct ncg_pslot *ncg_policy_table_add(struct ncg_policy_table *table,
 				       const struct ncg_pkey *key, bool *ret_new);
 
+/* The entry of key, or NULL. Borrowed until the next add. */
+struct ncg_pslot *ncg_policy_table_find(const struct ncg_policy_table *table,
+					const struct ncg_pkey *key);
+
 /*
  * Places all entries: *ret_order has, for each of *ret_slots slots, the number of
  * its entry plus 1, or 0. *ret_seed goes into the head. The caller frees

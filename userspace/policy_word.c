@@ -129,20 +129,42 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 	return row[b_length];
 }
 
-void ncg_policy_nearest_try(struct ncg_policy_nearest *nearest, struct ncg_policy_word word,
-			    const char *candidate)
+/* Whether only a few letters differ, so that a slip explains it; *ret_distance: how many. */
+static bool is_slip(struct ncg_policy_word word, const char *candidate, size_t length,
+		    size_t *ret_distance)
 {
-	size_t length = strlen(candidate), most = word.length / 4, distance;
+	size_t most = word.length / 4;
 
 	if (most < DISTANCE_MAX)
 		most = DISTANCE_MAX;
 	if (!length || length > WORD_MAX || word.length > WORD_MAX ||
 	    length > word.length + most || word.length > length + most)
-		return;
-	distance = edit_distance(word.text, word.length, candidate, length);
+		return false;
+	*ret_distance = edit_distance(word.text, word.length, candidate, length);
 	/* A word of which no letter is left is no misspelling. */
-	if (distance > most || distance >= word.length)
-		return;
-	if (!nearest->word || distance < nearest->distance)
-		*nearest = (struct ncg_policy_nearest){ candidate, distance };
+	return *ret_distance <= most && *ret_distance < word.length;
+}
+
+bool ncg_policy_nearest_try(struct ncg_policy_nearest *nearest, struct ncg_policy_word word,
+			    const char *candidate)
+{
+	size_t length = strlen(candidate), same = 0, distance;
+
+	while (same < word.length && same < length && word.text[same] == candidate[same])
+		same++;
+	/* Decided already, before the expensive comparison. */
+	if (nearest->word && same < nearest->beginning)
+		return false;
+	if (!is_slip(word, candidate, length, &distance)) {
+		distance = word.length + length - 2 * same;
+		if (word.length >= 3 && memmem(candidate, length, word.text, word.length))
+			distance = length - word.length;
+		else if (!(same >= 2 && same == word.length) &&
+			 !(same >= 4 && 2 * same >= word.length))
+			return false;
+	}
+	if (nearest->word && same == nearest->beginning && distance >= nearest->distance)
+		return false;
+	*nearest = (struct ncg_policy_nearest){ candidate, same, distance };
+	return true;
 }

@@ -48,17 +48,22 @@ bool ncg_policy_word_quoted(struct ncg_policy_word word);
  */
 int ncg_policy_word_unquote(struct ncg_policy_word word, char **ret_text);
 
-/* What a search for the nearest has found: borrowed, NULL while there is nothing. */
+/* What a search for the nearest has found. */
 struct ncg_policy_nearest {
-	const char *word;
-	size_t distance;
+	const char *word; /* borrowed; NULL while there is nothing */
+	size_t beginning; /* letters that both begin with */
+	size_t distance;  /* letters that differ */
 };
 
 /*
- * Takes candidate where it is nearer to word than what was found, and near at all: at
- * most 2 letters different, or a quarter of the word when that is more; and not all.
+ * Takes candidate where it is like word at all, and more so than what was found; whether
+ * it was taken is returned. Like it is what
+ *   - differs in at most 2 letters, or a quarter of the word when that is more, not all;
+ *   - holds all of a word of 3 letters or more, or begins with a word of 2;
+ *   - begins as the word does, for at least 4 letters and half of the word.
+ * More so is what begins as it does for more letters; then what differs in fewer.
  */
-void ncg_policy_nearest_try(struct ncg_policy_nearest *nearest, struct ncg_policy_word word,
+bool ncg_policy_nearest_try(struct ncg_policy_nearest *nearest, struct ncg_policy_word word,
 			    const char *candidate);
 
 #endif

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See programs.h. Below NCG_PROGRAMS_DIR stand
- *	maps/NAME	shared by all programs, pinned by libbpf
- *	links/NAME	one for each attached program
- *	layout		one map that says which ABI and which build made the rest
+ * Implements programs.h: which program answers where, and when each is attached. Where
+ * they are pinned is pins.h's.
  */
 #include "programs.h"
 
@@ -15,55 +13,57 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <gnutls/crypto.h>
-#include <linux/magic.h>
 
 #include "cleanup.h"
 #include "kernel_change.h"
 #include "log.h"
+#include "map_sizes.h"
 #include "maps.skel.h"
 #include "observe.skel.h"
+#include "pins.h"
 #include "policy.skel.h"
-
-#define LINKS_DIR NCG_PROGRAMS_DIR "/links"
-#define LAYOUT_PIN NCG_PROGRAMS_DIR "/layout"
-#define PIN_LEN 128
+#include "text_file.h"
 
 enum object { OBJECT_MAPS, OBJECT_POLICY, OBJECT_OBSERVE, OBJECT_NR };
 
 static const struct {
 	const char *name;
 	const char *target;
-	const char *module; /* the target's, or one whose types it needs; NULL: none */
+	const char *module; /* that must be there first; NULL: none */
+	/*
+	 * Its types are in the program, which does not hold it: another one that comes later
+	 * may have others. NULL: none, or what it is attached to keeps the module.
+	 */
+	const char *types;
 	const char *lost;
 	enum object object;
 } table[NCG_PROGRAM_NR] = {
 	[NCG_PROGRAM_DECIDE_HOOK] = {
-		"decide_hook", "vfio_pci_uncached_policy", "vfio_pci_core",
+		"decide_hook", "vfio_pci_uncached_policy", "vfio_pci_core", NULL,
 		"a denied device is not mapped Device-nGnRE", OBJECT_POLICY },
 	[NCG_PROGRAM_DECIDE_TRAP] = {
-		"decide_trap", "bpf_lsm_mmap_file", "vfio_pci_core",
+		"decide_trap", "bpf_lsm_mmap_file", NULL, "vfio",
 		"a denied device's BAR mmaps are not refused", OBJECT_POLICY },
 	[NCG_PROGRAM_DECIDE_ONLY] = {
-		"decide_only", "vfio_device_fops_mmap", "vfio_pci_core",
+		"decide_only", "vfio_device_fops_mmap", "vfio_pci_core", NULL,
 		"no decisions are recorded", OBJECT_POLICY },
 	[NCG_PROGRAM_BAR_MMAP] = {
-		"bar_mmap", "vfio_device_fops_mmap", "vfio_pci_core",
+		"bar_mmap", "vfio_device_fops_mmap", "vfio_pci_core", NULL,
 		"mmaps of BARs are not recorded", OBJECT_OBSERVE },
 	[NCG_PROGRAM_STAGE2_MAP] = {
-		"stage2_map", "kvm_pgtable_stage2_map", NULL,
+		"stage2_map", "kvm_pgtable_stage2_map", NULL, NULL,
 		"stage-2 maps are not counted as they happen", OBJECT_OBSERVE },
 	[NCG_PROGRAM_VM_CREATE] = {
-		"vm_create", "kvm_arch_init_vm", NULL,
+		"vm_create", "kvm_arch_init_vm", NULL, NULL,
 		"the start of VMs is not recorded", OBJECT_OBSERVE },
 	[NCG_PROGRAM_VM_DESTROY] = {
-		"vm_destroy", "kvm_arch_destroy_vm", NULL,
+		"vm_destroy", "kvm_arch_destroy_vm", NULL, NULL,
 		"the end of VMs is not recorded", OBJECT_OBSERVE },
 };
 
@@ -78,22 +78,18 @@ static const enum ncg_program deciders[] = {
 
 static const char *const maps[] = { "policy", "events", "sequences", "counters", "bars",
 				    "regions", "opened", "vm_ids", "uses", "recorded",
-				    "vm_notes", "kept", "decided" };
+				    "vm_notes", "kept", "decided", "shares" };
 #define MAPS_NR (sizeof(maps) / sizeof(maps[0]))
 
-/* What `layout` holds. Its own form must never change. */
-struct layout {
-	__u32 layout;
-	__u32 zero;
-	__u8 build[NCG_SHA256_LEN]; /* of the programs' code */
-};
-
 struct ncg_programs {
+	struct ncg_pins *pins;
 	struct ncg_program_status status[NCG_PROGRAM_NR];
 	struct bpf_link *links[NCG_PROGRAM_NR];
+	__u64 tried_with[NCG_PROGRAM_NR]; /* the module there at the last attempt; 0: none */
 	int maps[MAPS_NR];
-	bool same_build; /* the pins are of this very build */
-	bool trap_wanted;
+	bool tidy; /* nothing of another build is pinned, and that is noted */
+	bool trap_wanted;	  /* where the kernel has no hook */
+	bool trap_until_hook;	  /* while it may still come with its module */
 	int vfio_built_in; /* 1, 0, or -1: not looked at yet */
 };
 
@@ -153,11 +149,12 @@ static int set_constant(struct bpf_object *object, const char *name, __u32 value
 
 /*
  * Loads an object with only the programs of a set (bit p stands for program p).
- * The pinned maps are used where they exist and made where not.
+ * The pinned maps are used where they exist and made where not, of sizes for those needs.
  */
-static int object_load(enum object kind, unsigned int set, struct bpf_object **ret_object)
+static int object_load(enum object kind, unsigned int set, const struct ncg_map_needs *needs,
+		       struct bpf_object **ret_object)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PROGRAMS_MAPS_DIR);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = NCG_PINS_MAPS_DIR);
 	struct bpf_object *object;
 	struct bpf_program *program;
 	size_t size;
@@ -176,6 +173,8 @@ static int object_load(enum object kind, unsigned int set, struct bpf_object **r
 	if (set)
 		r = set_constant(object, "page_shift", __builtin_ctzl(sysconf(_SC_PAGESIZE)));
 	if (!r)
+		r = ncg_map_sizes_set(object, NCG_PINS_MAPS_DIR, needs);
+	if (!r)
 		r = bpf_object__load(object);
 	if (r) {
 		bpf_object__close(object);
@@ -185,12 +184,20 @@ static int object_load(enum object kind, unsigned int set, struct bpf_object **r
 	return 0;
 }
 
-/* Makes every shared map that is not pinned yet. */
+/* Makes every shared map that is not pinned yet, as large as this host needs it. */
 static int make_maps(void)
 {
+	struct ncg_map_needs needs = {};
+	struct ncg_devices *devices;
 	struct bpf_object *object;
-	int r = object_load(OBJECT_MAPS, 0, &object);
+	int r = ncg_devices_read(NULL, &devices);
 
+	/* A host without PCI, or that does not show it: the least will do. */
+	if (!r) {
+		needs = ncg_map_needs_of(devices);
+		ncg_devices_free(devices);
+	}
+	r = object_load(OBJECT_MAPS, 0, &needs, &object);
 	if (!r)
 		bpf_object__close(object);
 	return r;
@@ -212,92 +219,37 @@ static int build_digest(__u8 ret_digest[NCG_SHA256_LEN])
 	return 0;
 }
 
-/* ------------------------------------------------------------------ layout */
-
-static int make_dir(const char *path)
-{
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
-}
-
-static int check_bpffs(void)
-{
-	struct statfs fs;
-
-	if (statfs("/sys/fs/bpf", &fs))
-		return ncg_log_error(-errno, "/sys/fs/bpf cannot be looked at");
-	if (fs.f_type != BPF_FS_MAGIC)
-		return ncg_log_error(-ENODEV, "no BPF file system is mounted at /sys/fs/bpf "
-					      "(mount -t bpf bpf /sys/fs/bpf)");
-	return 0;
-}
-
-/* Writes the layout of this build over the one that is there. */
-static int write_layout(const struct layout *layout)
-{
-	__u32 zero = 0;
-	ncg_autoclose int fd = bpf_obj_get(LAYOUT_PIN);
-
-	if (fd < 0) {
-		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ncg_layout", sizeof(zero),
-				    sizeof(*layout), 1, NULL);
-		if (fd < 0)
-			return -errno;
-		if (bpf_obj_pin(fd, LAYOUT_PIN))
-			return -errno;
-	}
-	return bpf_map_update_elem(fd, &zero, layout, BPF_ANY) ? -errno : 0;
-}
-
-static int check_layout(struct ncg_programs *programs)
-{
-	struct layout ours = { .layout = NCG_LAYOUT }, theirs = {};
-	struct bpf_map_info info = {};
-	__u32 zero = 0, info_len = sizeof(info);
-	int r = build_digest(ours.build);
-	ncg_autoclose int fd = -1;
-
-	if (r)
-		return ncg_log_error(r, "the programs' digest cannot be computed");
-	fd = bpf_obj_get(LAYOUT_PIN);
-	if (fd >= 0) {
-		if (bpf_obj_get_info_by_fd(fd, &info, &info_len) ||
-		    info.value_size != sizeof(theirs) ||
-		    bpf_map_lookup_elem(fd, &zero, &theirs) || theirs.layout != NCG_LAYOUT)
-			return ncg_log_error(-EPROTO,
-					     "%s holds state of layout %u, this ncgated knows "
-					     "layout %u; run the version that made it, or end its "
-					     "decisions with `ncgated --remove-state`",
-					     NCG_PROGRAMS_DIR, theirs.layout, NCG_LAYOUT);
-		programs->same_build = !memcmp(theirs.build, ours.build, sizeof(ours.build));
-	} else if (errno != ENOENT) {
-		return ncg_log_error(-errno, "%s cannot be opened", LAYOUT_PIN);
-	} else if (!access(NCG_PROGRAMS_MAPS_DIR, F_OK)) {
-		/* The layout is written first: without it nobody knows what the rest is. */
-		return ncg_log_error(-EPROTO,
-				     "%s holds state without a layout; remove it with "
-				     "`ncgated --remove-state`", NCG_PROGRAMS_DIR);
-	}
-	return 0;
-}
-
 /* ------------------------------------------------------------------ attach */
 
-static void link_pin(enum ncg_program p, char path[PIN_LEN])
-{
-	snprintf(path, PIN_LEN, "%s/%s", LINKS_DIR, table[p].name);
-}
+/* Built into the kernel: always the same one. */
+#define BUILT_IN UINT64_MAX
 
-/* Loaded, or built into the kernel, which has no initstate; asked once, for it takes long. */
-static bool module_is_there(struct ncg_programs *programs, const char *module)
+static bool vfio_built_in(struct ncg_programs *programs)
 {
-	char path[PIN_LEN];
-
-	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
-	if (!access(path, F_OK))
-		return true;
 	if (programs->vfio_built_in < 0)
 		programs->vfio_built_in = ncg_kernel_vfio_built_in(NULL) > 0;
 	return programs->vfio_built_in;
+}
+
+/*
+ * Which module of that name there is, by the inode of its folder, which no other one has
+ * or had; 0: none, or one that is still coming or going, to which nothing can be attached
+ * yet. What is built into the kernel has no initstate.
+ */
+static __u64 module_instance(struct ncg_programs *programs, const char *module)
+{
+	ncg_autofree char *state = NULL;
+	char path[NCG_PINS_PATH_LEN];
+	struct stat st;
+	size_t size;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", module);
+	if (ncg_text_file_read(path, 64, &state, &size))
+		return vfio_built_in(programs) ? BUILT_IN : 0;
+	if (strcmp(state, "live\n"))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return stat(path, &st) ? 0 : st.st_ino;
 }
 
 /*
@@ -305,7 +257,7 @@ static bool module_is_there(struct ncg_programs *programs, const char *module)
  * asks it then. So ask for an mmap and see. The program tells vfio's files by their
  * module; what is built in has none (and no initstate). Returns 0 or -errno, logged.
  */
-static int check_trap_works(const struct bpf_object *object)
+static int check_trap_works(struct ncg_programs *programs, const struct bpf_object *object)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(object, ".bss");
 	int offset = variable_offset(object, ".bss", "trap_asked", sizeof(bool));
@@ -316,7 +268,7 @@ static int check_trap_works(const struct bpf_object *object)
 	__u32 zero = 0;
 	void *at;
 
-	if (access("/sys/module/vfio/initstate", F_OK))
+	if (access("/sys/module/vfio/initstate", F_OK) && vfio_built_in(programs))
 		return ncg_log_error(-EOPNOTSUPP, "`without-hook trap` needs vfio as a module, "
 						  "not built into the kernel");
 	if (offset < 0 || !values)
@@ -331,7 +283,8 @@ static int check_trap_works(const struct bpf_object *object)
 	if (list)
 		getline(&lsms, &room, list);
 	return ncg_log_error(-EOPNOTSUPP,
-			     "`without-hook trap` needs bpf among the kernel's LSMs, which are "
+			     "refusing the mmaps of BARs (`without-hook trap`, and until "
+			     "vfio-pci-core is loaded) needs bpf among the kernel's LSMs, which are "
 			     "%s; name it in lsm= on the kernel's command line",
 			     lsms ? lsms : "not known (/sys/kernel/security is not mounted)");
 }
@@ -344,17 +297,17 @@ static int check_trap_works(const struct bpf_object *object)
 static int attach_one(struct ncg_programs *programs, const struct bpf_object *object,
 		      enum ncg_program p)
 {
-	char pin[PIN_LEN], fresh[PIN_LEN + 8];
+	char pin[NCG_PINS_PATH_LEN], fresh[NCG_PINS_PATH_LEN + 8];
 	struct bpf_link *link;
 	int r;
 
-	link_pin(p, pin);
+	ncg_pins_link(table[p].name, pin);
 	snprintf(fresh, sizeof(fresh), "%s_new", pin);
 
 	link = bpf_program__attach(bpf_object__find_program_by_name(object, table[p].name));
 	r = link ? 0 : -errno;
 	if (!r && p == NCG_PROGRAM_DECIDE_TRAP)
-		r = check_trap_works(object);
+		r = check_trap_works(programs, object);
 	if (!r) {
 		unlink(fresh);
 		r = bpf_link__pin(link, fresh);
@@ -371,13 +324,26 @@ static int attach_one(struct ncg_programs *programs, const struct bpf_object *ob
 	return 0;
 }
 
+/*
+ * What became of an attempt. What was attached before it, by an older build or to another
+ * module, stays where the new one cannot be attached: it decides and observes on, and is
+ * shown as what it is.
+ */
 static void note(struct ncg_programs *programs, enum ncg_program p, int error)
 {
 	struct ncg_program_status *status = &programs->status[p];
+	char pin[NCG_PINS_PATH_LEN];
 
 	status->error = error;
-	status->state = error ? NCG_PROGRAM_FAILED : NCG_PROGRAM_ATTACHED;
 	status->adopted = false;
+	if (!error)
+		status->older_build = false;
+	if (error && !programs->links[p]) {
+		ncg_pins_link(table[p].name, pin);
+		programs->links[p] = bpf_link__open(pin);
+		status->older_build = programs->links[p];
+	}
+	status->state = programs->links[p] ? NCG_PROGRAM_ATTACHED : NCG_PROGRAM_FAILED;
 }
 
 /*
@@ -388,7 +354,7 @@ static void note(struct ncg_programs *programs, enum ncg_program p, int error)
 static void attach_set(struct ncg_programs *programs, enum object kind, unsigned int set)
 {
 	struct bpf_object *object;
-	int r = set ? object_load(kind, set, &object) : 0;
+	int r = set ? object_load(kind, set, NULL, &object) : 0;
 
 	if (!set)
 		return;
@@ -407,85 +373,69 @@ static void attach_set(struct ncg_programs *programs, enum object kind, unsigned
 		bpf_object__close(object);
 }
 
-/* The id of the program behind a pinned link; 0 for none. */
-static __u32 attached_program(const char *pin)
-{
-	ncg_autoclose int fd = bpf_obj_get(pin);
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-
-	return fd < 0 || bpf_link_get_info_by_fd(fd, &info, &size) ? 0 : info.prog_id;
-}
-
-/*
- * The kernel detaches in its own time once the last name of a link is gone, and
- * lets the program go after that: wait for it, so that who asked for the end of its
- * decisions may rely on it.
- */
-static int wait_until_gone(const __u32 *ids, size_t count)
-{
-	for (int tries = 0; tries < 1000; tries++) {
-		size_t left = 0;
-
-		for (size_t i = 0; i < count; i++) {
-			ncg_autoclose int fd = ids[i] ? bpf_prog_get_fd_by_id(ids[i]) : -1;
-
-			left += fd >= 0;
-		}
-		if (!left)
-			return 0;
-		usleep(10000);
-	}
-	return -ETIMEDOUT;
-}
-
 static void detach_one(struct ncg_programs *programs, enum ncg_program p)
 {
-	char pin[PIN_LEN];
+	char pin[NCG_PINS_PATH_LEN];
 	__u32 id;
 	int r;
 
-	link_pin(p, pin);
-	id = attached_program(pin);
+	ncg_pins_link(table[p].name, pin);
+	id = ncg_pins_program(pin);
 	unlink(pin);
 	bpf_link__destroy(programs->links[p]);
 	programs->links[p] = NULL;
-	r = wait_until_gone(&id, 1);
+	r = ncg_pins_wait_until_gone(&id, 1);
 	if (r)
 		ncg_log_error(r, "%s is not gone yet", table[p].name);
 }
 
-/* Takes over the link that an earlier daemon of this build pinned. */
-static bool adopt(struct ncg_programs *programs, enum ncg_program p)
+/* The module that a program depends on; NULL: none. */
+static const char *depends_on(enum ncg_program p)
 {
-	struct ncg_program_status *status = &programs->status[p];
-	char pin[PIN_LEN];
-
-	if (!programs->same_build)
-		return false;
-	link_pin(p, pin);
-	programs->links[p] = bpf_link__open(pin);
-	if (!programs->links[p])
-		return false;
-	status->state = NCG_PROGRAM_ATTACHED;
-	status->adopted = true;
-	return true;
+	return table[p].module ? table[p].module : table[p].types;
 }
 
-/* Whether a program is to be attached now; a missing module makes it wait. */
+/* Takes over the link that an earlier daemon of this build pinned. */
+static void adopt(struct ncg_programs *programs, enum ncg_program p)
+{
+	struct ncg_program_status *status = &programs->status[p];
+	const char *module = depends_on(p);
+	char pin[NCG_PINS_PATH_LEN];
+
+	if (!ncg_pins_of_this_build(programs->pins))
+		return;
+	ncg_pins_link(table[p].name, pin);
+	programs->links[p] = bpf_link__open(pin);
+	if (!programs->links[p])
+		return;
+	status->state = NCG_PROGRAM_ATTACHED;
+	status->adopted = true;
+	if (module)
+		programs->tried_with[p] = module_instance(programs, module);
+}
+
+/*
+ * Whether a program is to be attached now; the caller then tries. A missing module makes
+ * it wait. What failed is tried again once another module is there: a function does not
+ * appear in one that is loaded, nor in a kernel that runs.
+ */
 static bool due(struct ncg_programs *programs, enum ncg_program p)
 {
 	struct ncg_program_status *status = &programs->status[p];
+	const char *module = depends_on(p);
+	__u64 instance = module ? module_instance(programs, module) : 0;
+	bool another = instance && instance != programs->tried_with[p];
 
-	if (status->state == NCG_PROGRAM_ATTACHED)
-		return false;
-	if (table[p].module && !module_is_there(programs, table[p].module)) {
+	if (table[p].module && !instance && status->state != NCG_PROGRAM_ATTACHED) {
 		status->state = NCG_PROGRAM_WAITING;
 		status->error = -ENOENT;
 		return false;
 	}
-	/* A function does not appear in a loaded module or kernel later on. */
-	return status->state != NCG_PROGRAM_FAILED;
+	if ((status->state == NCG_PROGRAM_ATTACHED && !(table[p].types && another)) ||
+	    (status->state == NCG_PROGRAM_FAILED && !another))
+		return false;
+	programs->tried_with[p] = instance;
+	return true;
 }
 
 /* The number as the map holds it. */
@@ -504,11 +454,11 @@ static int set_before_gate(const struct ncg_programs *programs, __u64 value)
  */
 static void attach_decider(struct ncg_programs *programs, enum ncg_program p)
 {
-	char pin[PIN_LEN];
+	char pin[NCG_PINS_PATH_LEN];
 	__u64 count;
 	int r;
 
-	link_pin(p, pin);
+	ncg_pins_link(table[p].name, pin);
 	if (!access(pin, F_OK)) {
 		attach_set(programs, OBJECT_POLICY, 1U << p);
 		return;
@@ -528,16 +478,26 @@ static void stand_back(struct ncg_programs *programs, enum ncg_program p)
 	programs->status[p].error = 0;
 }
 
+/*
+ * Where the kernel has no hook and the policy says so; and while the module that may have
+ * it is not loaded, so that a VMM which loads it by itself is not ahead of the gate.
+ */
+static bool trap_is_due(const struct ncg_programs *programs)
+{
+	return programs->trap_wanted ||
+	       (programs->trap_until_hook &&
+		programs->status[NCG_PROGRAM_DECIDE_HOOK].state == NCG_PROGRAM_WAITING);
+}
+
 /* First attaches who is to decide, then detaches the others: there is never none. */
 static void attach_deciders(struct ncg_programs *programs)
 {
-	const struct ncg_program_status *trap = &programs->status[NCG_PROGRAM_DECIDE_TRAP];
 	size_t chosen = 0;
 
 	for (; chosen < DECIDERS_NR; chosen++) {
 		struct ncg_program_status *status = &programs->status[deciders[chosen]];
 
-		if (status == trap && !programs->trap_wanted)
+		if (deciders[chosen] == NCG_PROGRAM_DECIDE_TRAP && !trap_is_due(programs))
 			continue;
 		if (status->state == NCG_PROGRAM_NOT_NEEDED)
 			status->state = NCG_PROGRAM_WAITING;
@@ -546,15 +506,64 @@ static void attach_deciders(struct ncg_programs *programs)
 		if (status->state == NCG_PROGRAM_ATTACHED)
 			break;
 	}
-	if (!programs->trap_wanted)
+	if (!trap_is_due(programs))
 		stand_back(programs, NCG_PROGRAM_DECIDE_TRAP);
 	for (size_t i = chosen + 1; i < DECIDERS_NR; i++)
 		stand_back(programs, deciders[i]);
 }
 
-void ncg_programs_want_trap(struct ncg_programs *programs, bool wanted)
+void ncg_programs_follow(struct ncg_programs *programs, const struct ncg_phead *head)
 {
-	programs->trap_wanted = wanted;
+	programs->trap_wanted = head->without_hook == NCG_WITHOUT_HOOK_TRAP;
+	programs->trap_until_hook = head->mode == NCG_MODE_ENFORCE;
+}
+
+void ncg_programs_retry(struct ncg_programs *programs)
+{
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		struct ncg_program_status *status = &programs->status[p];
+
+		if (status->state == NCG_PROGRAM_FAILED || status->older_build)
+			status->state = NCG_PROGRAM_WAITING;
+	}
+}
+
+/*
+ * Once something decides: takes out what an older build, or a daemon that was killed,
+ * has left behind; and when nothing of another build stays, this one is noted.
+ */
+static void tidy_pins(struct ncg_programs *programs)
+{
+	const char *names[NCG_PROGRAM_NR];
+	bool all_ours = true;
+	int swept;
+
+	if (programs->tidy || !ncg_programs_decide(programs))
+		return;
+	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
+		names[p] = table[p].name;
+		all_ours &= !programs->status[p].older_build;
+	}
+	swept = ncg_pins_sweep_links(names, NCG_PROGRAM_NR);
+	if (swept > 0)
+		ncg_info("%d programs of an older build were detached", swept);
+	programs->tidy = all_ours && swept >= 0 &&
+			 (ncg_pins_of_this_build(programs->pins) ||
+			  !ncg_pins_note_build(programs->pins));
+}
+
+static void say_what_changed(const struct ncg_program_status *s)
+{
+	if (s->state == NCG_PROGRAM_ATTACHED && s->older_build)
+		ncg_warning("%s cannot be attached to %s: %s (%s); the one of another build stays "
+			    "attached in its place", s->name, s->target, strerror(-s->error),
+			    ncg_log_errno_name(-s->error));
+	else if (s->state == NCG_PROGRAM_ATTACHED)
+		ncg_info("%s attached to %s%s", s->name, s->target,
+			 s->adopted ? " (taken over)" : "");
+	else if (s->state == NCG_PROGRAM_FAILED)
+		ncg_warning("%s cannot be attached to %s: %s (%s); %s", s->name, s->target,
+			    strerror(-s->error), ncg_log_errno_name(-s->error), s->lost);
 }
 
 bool ncg_programs_attach(struct ncg_programs *programs)
@@ -578,13 +587,9 @@ bool ncg_programs_attach(struct ncg_programs *programs)
 		if (s->state == before[p])
 			continue;
 		changed = true;
-		if (s->state == NCG_PROGRAM_ATTACHED)
-			ncg_info("%s attached to %s%s", s->name, s->target,
-				 s->adopted ? " (taken over)" : "");
-		else if (s->state == NCG_PROGRAM_FAILED)
-			ncg_warning("%s cannot be attached to %s: %s (%s); %s", s->name, s->target,
-				    strerror(-s->error), ncg_log_errno_name(-s->error), s->lost);
+		say_what_changed(s);
 	}
+	tidy_pins(programs);
 	return changed;
 }
 
@@ -593,12 +598,9 @@ bool ncg_programs_attach(struct ncg_programs *programs)
 int ncg_programs_open(struct ncg_programs **ret_programs)
 {
 	struct ncg_programs *programs;
-	struct layout ours = { .layout = NCG_LAYOUT };
+	__u8 build[NCG_SHA256_LEN];
 	int r;
 
-	r = check_bpffs();
-	if (r)
-		return r;
 	programs = calloc(1, sizeof(*programs));
 	if (!programs)
 		return ncg_log_error(-ENOMEM, "no memory");
@@ -612,23 +614,14 @@ int ncg_programs_open(struct ncg_programs **ret_programs)
 		programs->status[p].state = NCG_PROGRAM_WAITING;
 	}
 
-	r = make_dir(NCG_PROGRAMS_DIR);
-	if (!r)
-		r = check_layout(programs);
+	r = build_digest(build);
+	if (r)
+		ncg_log_error(r, "the programs' digest cannot be computed");
 	else
-		ncg_log_error(r, "%s cannot be made", NCG_PROGRAMS_DIR);
+		r = ncg_pins_open(build, &programs->pins);
 	if (r)
 		goto fail;
-
-	r = build_digest(ours.build);
-	if (!r && !programs->same_build)
-		r = write_layout(&ours);
-	if (!r)
-		r = make_dir(NCG_PROGRAMS_MAPS_DIR);
-	if (!r)
-		r = make_dir(LINKS_DIR);
-	if (!r)
-		r = make_maps();
+	r = make_maps();
 	if (r) {
 		ncg_log_error(r, "BPF cannot be used: %s",
 			      r == -EPERM ? "CAP_BPF and CAP_PERFMON are needed" :
@@ -636,9 +629,9 @@ int ncg_programs_open(struct ncg_programs **ret_programs)
 		goto fail;
 	}
 	for (size_t i = 0; i < MAPS_NR; i++) {
-		char pin[PIN_LEN];
+		char pin[NCG_PINS_PATH_LEN];
 
-		snprintf(pin, sizeof(pin), "%s/%s", NCG_PROGRAMS_MAPS_DIR, maps[i]);
+		snprintf(pin, sizeof(pin), "%s/%s", NCG_PINS_MAPS_DIR, maps[i]);
 		programs->maps[i] = bpf_obj_get(pin);
 		if (programs->maps[i] < 0) {
 			r = ncg_log_error(-errno, "%s cannot be opened", pin);
@@ -663,6 +656,7 @@ void ncg_programs_close(struct ncg_programs *programs)
 		bpf_link__destroy(programs->links[p]);
 	for (size_t i = 0; i < MAPS_NR; i++)
 		ncg_cleanup_close(&programs->maps[i]);
+	ncg_pins_close(programs->pins);
 	free(programs);
 }
 
@@ -701,6 +695,18 @@ bool ncg_programs_decide(const struct ncg_programs *programs)
 	for (size_t i = 0; i < DECIDERS_NR; i++)
 		if (programs->status[deciders[i]].state == NCG_PROGRAM_ATTACHED)
 			return true;
+	return false;
+}
+
+bool ncg_programs_outlive(const struct ncg_programs *programs)
+{
+	char pin[NCG_PINS_PATH_LEN];
+
+	for (size_t i = 0; i < DECIDERS_NR; i++) {
+		ncg_pins_link(table[deciders[i]].name, pin);
+		if (programs->links[deciders[i]] && !access(pin, F_OK))
+			return true;
+	}
 	return false;
 }
 
@@ -748,46 +754,4 @@ int ncg_programs_counters(const struct ncg_programs *programs, __u64 ret_counter
 			ret_counters[c] += values[cpu];
 	}
 	return 0;
-}
-
-/* ------------------------------------------------------------------- remove */
-
-static int remove_files(const char *dir)
-{
-	ncg_autoclosedir DIR *d = opendir(dir);
-	struct dirent *entry;
-
-	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while ((entry = readdir(d))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (unlinkat(dirfd(d), entry->d_name, 0))
-			return -errno;
-	}
-	return rmdir(dir) ? -errno : 0;
-}
-
-int ncg_programs_remove(void)
-{
-	__u32 ids[NCG_PROGRAM_NR];
-	int r = check_bpffs();
-
-	if (r)
-		return r;
-	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
-		char pin[PIN_LEN];
-
-		link_pin(p, pin);
-		ids[p] = attached_program(pin);
-	}
-	/* Links first: nothing may decide by maps that are going. */
-	r = remove_files(LINKS_DIR);
-	if (!r)
-		r = wait_until_gone(ids, NCG_PROGRAM_NR);
-	if (!r)
-		r = remove_files(NCG_PROGRAMS_MAPS_DIR);
-	if (!r)
-		r = remove_files(NCG_PROGRAMS_DIR);
-	return r ? ncg_log_error(r, "%s cannot be removed", NCG_PROGRAMS_DIR) : 0;
 }

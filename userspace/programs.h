@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * ncgate's BPF programs: loads, attaches and pins them, and takes over what an
- * earlier daemon pinned. Owns the folder /sys/fs/bpf/ncgate.
+ * earlier daemon pinned. Owns the links and maps; their folder is pins.h's.
  *
  * Programs and maps outlive the daemon: what is attached goes on deciding when
  * it is killed. Each program is loaded and attached by itself, so what one
  * kernel lacks costs that program alone; whether something is supported is known
- * by having done it, and the errno is kept. State of another layout is refused,
- * never adapted in place.
+ * by having done it, and the errno is kept. What another build attached stays until
+ * this build's program has taken its place, or where that cannot be attached.
  */
 #ifndef NCGATE_PROGRAMS_H
 #define NCGATE_PROGRAMS_H
@@ -15,9 +15,6 @@
 #include <stdbool.h>
 
 #include "abi.h"
-
-#define NCG_PROGRAMS_DIR "/sys/fs/bpf/ncgate"
-#define NCG_PROGRAMS_MAPS_DIR NCG_PROGRAMS_DIR "/maps"
 
 enum ncg_program {
 	NCG_PROGRAM_DECIDE_HOOK,
@@ -43,16 +40,18 @@ struct ncg_program_status {
 	const char *target; /* the kernel function */
 	const char *lost;   /* what is not to be had without it */
 	enum ncg_program_state state;
-	int error;    /* -errno of the last attempt; 0 when attached */
+	int error;    /* -errno of the last attempt; 0 when attached by it */
 	bool adopted; /* was attached already when this daemon started */
+	bool older_build; /* attached is another build's, for this one's could not be */
 };
 
 struct ncg_programs;
 
 /*
- * Opens the pinned state, or makes it. Nothing is attached yet.
- * Returns 0; -EPROTO when the pins are of another layout (logged); or another
- * negative errno, logged with what is missing. *ret_programs is the caller's.
+ * Opens the pinned state, or makes it; it is this daemon's alone until it is closed.
+ * Nothing is attached yet. Returns 0; -EPROTO when the pins are of another layout; -EBUSY
+ * when another daemon has them; or another negative errno. All are logged with what is
+ * missing. *ret_programs is the caller's.
  */
 int ncg_programs_open(struct ncg_programs **ret_programs);
 
@@ -60,10 +59,15 @@ int ncg_programs_open(struct ncg_programs **ret_programs);
 void ncg_programs_close(struct ncg_programs *programs);
 
 /*
- * Whether a denied device's BAR mmaps are to be refused where the kernel has no hook;
- * false at first. Holds from the next ncg_programs_attach() on.
+ * Whether a denied device's BAR mmaps are to be refused where the kernel has no hook
+ * (`without-hook trap`), and in enforce mode until it is known whether it has one: while
+ * vfio-pci-core is not loaded. Neither at first. Holds from the next
+ * ncg_programs_attach() on.
  */
-void ncg_programs_want_trap(struct ncg_programs *programs, bool wanted);
+void ncg_programs_follow(struct ncg_programs *programs, const struct ncg_phead *head);
+
+/* What could not be attached is tried once more by the next ncg_programs_attach(). */
+void ncg_programs_retry(struct ncg_programs *programs);
 
 /*
  * Attaches what is not attached and can be: at the start, and again when a
@@ -79,8 +83,11 @@ const char *ncg_programs_state_name(enum ncg_program_state state);
 /* The grade of enforcement that the attached programs amount to. */
 enum ncg_grade ncg_programs_grade(const struct ncg_programs *programs);
 
-/* Whether any program decides: false while vfio-pci is not loaded. */
+/* Whether any program decides. */
 bool ncg_programs_decide(const struct ncg_programs *programs);
+
+/* Whether decisions go on when this daemon ends: what decides is still pinned. */
+bool ncg_programs_outlive(const struct ncg_programs *programs);
 
 /*
  * How many mappings of BARs were there before the program that decides now was
@@ -99,11 +106,5 @@ int ncg_programs_map(const struct ncg_programs *programs, const char *name);
 
 /* Sums a per-CPU counter map. Returns 0 or -errno. */
 int ncg_programs_counters(const struct ncg_programs *programs, __u64 ret_counters[NCG_CTR_NR]);
-
-/*
- * Detaches everything and removes the pinned state: decisions end, the kernel's
- * own default holds. Returns 0, also when there was nothing; or -errno, logged.
- */
-int ncg_programs_remove(void);
 
 #endif

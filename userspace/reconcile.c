@@ -226,7 +226,7 @@ static json_t *vm_fields(__u64 vm, const struct ncg_vm_note *who, const char *so
 
 	if (who)
 		json_object_set_new(fields, "guest", ncg_record_guest(who));
-	json_object_set_new(fields, "vm", json_integer(vm));
+	json_object_set_new(fields, "vm", ncg_json_unsigned(vm));
 	json_object_set_new(fields, "source", json_string(source));
 	return fields;
 }
@@ -307,12 +307,12 @@ static bool write_found_mapped(const struct ncg_reconcile *r, struct ncg_ledger 
 	if (first_ns) {
 		ncg_audit_format_time(first_ns, first);
 		json_object_set_new(fields, "first", json_string(first));
-		json_object_set_new(fields, "first_boot_ns", json_integer(first_ns));
+		json_object_set_new(fields, "first_boot_ns", ncg_json_unsigned(first_ns));
 	}
 	if (mapped->bytes) {
 		json_object_set_new(fields, "ipa", ncg_json_hex(1, mapped->ipa));
 		json_object_set_new(fields, "phys", ncg_json_hex(1, mapped->phys));
-		json_object_set_new(fields, "size", json_integer(mapped->bytes));
+		json_object_set_new(fields, "size", ncg_json_unsigned(mapped->bytes));
 	}
 	if (!ncg_audit_write(audit, "found_mapped", 0, fields))
 		return false;

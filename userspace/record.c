@@ -26,7 +26,7 @@ void ncg_record_identify(const struct ncg_task *task, const struct ncg_vm_note *
 	if (!known)
 		known = &nobody;
 	/* Another process may have the number by now. */
-	if (!ncg_guest_read(NULL, task->pid, &guest) &&
+	if (!ncg_guest_read(NULL, task->pid, NULL, &guest) &&
 	    guest.start_ticks != ncg_guest_ticks(task->start_boot_ns))
 		ncg_guest_done(&guest);
 	*ret_who = (struct ncg_vm_note){ .task = *task, .began_ns = known->began_ns };
@@ -35,7 +35,7 @@ void ncg_record_identify(const struct ncg_task *task, const struct ncg_vm_note *
 	choose(ret_who->uuid, sizeof(ret_who->uuid), guest.uuid, known->uuid);
 	/* A process that ended is in the root cgroup, which says nothing. */
 	choose(ret_who->cgroup, sizeof(ret_who->cgroup),
-	       guest.vmm && *guest.vmm ? guest.cgroup : NULL, known->cgroup);
+	       guest.ended ? NULL : guest.cgroup, known->cgroup);
 }
 
 json_t *ncg_record_guest(const struct ncg_vm_note *who)
@@ -54,13 +54,13 @@ json_t *ncg_record_guest(const struct ncg_vm_note *who)
 	json_object_set_new(json, "id", json_string(id));
 	json_object_set_new(json, "pid", json_integer(task->pid));
 	json_object_set_new(json, "started", json_string(started));
-	json_object_set_new(json, "start_boot_ns", json_integer(task->start_boot_ns));
+	json_object_set_new(json, "start_boot_ns", ncg_json_unsigned(task->start_boot_ns));
 	json_object_set_new(json, "uid", json_integer(task->uid));
-	json_object_set_new(json, "comm", ncg_json_text(task->comm, sizeof(task->comm)));
-	json_object_set_new(json, "vmm", ncg_json_text(who->vmm, sizeof(who->vmm)));
-	json_object_set_new(json, "name", ncg_json_text(who->name, sizeof(who->name)));
+	json_object_set_new(json, "comm", ncg_json_name(task->comm, sizeof(task->comm)));
+	json_object_set_new(json, "vmm", ncg_json_name(who->vmm, sizeof(who->vmm)));
+	json_object_set_new(json, "name", ncg_json_name(who->name, sizeof(who->name)));
 	json_object_set_new(json, "uuid", ncg_json_text(who->uuid, sizeof(who->uuid)));
-	json_object_set_new(json, "cgroup_id", json_integer(task->cgroup_id));
+	json_object_set_new(json, "cgroup_id", ncg_json_unsigned(task->cgroup_id));
 	json_object_set_new(json, "cgroup", ncg_json_text(who->cgroup, sizeof(who->cgroup)));
 	json_object_set_new(json, "pod", ncg_json_text(pod, strlen(pod)));
 	return json;
@@ -82,11 +82,11 @@ json_t *ncg_record_pci(const struct ncg_pci *pci, const struct ncg_device *known
 	json_object_set_new(json, "revision", ncg_json_hex(2, pci->revision));
 	json_object_set_new(json, "bar", json_integer(pci->bar));
 	json_object_set_new(json, "bar_start", ncg_json_hex(1, pci->bar_start));
-	json_object_set_new(json, "bar_size", json_integer(pci->bar_size));
+	json_object_set_new(json, "bar_size", ncg_json_unsigned(pci->bar_size));
 	if (known) {
-		json_object_set_new(json, "name", ncg_json_text(known->name, sizeof(known->name)));
+		json_object_set_new(json, "name", ncg_json_name(known->name, sizeof(known->name)));
 		json_object_set_new(json, "driver",
-				    ncg_json_text(known->driver, sizeof(known->driver)));
+				    ncg_json_name(known->driver, sizeof(known->driver)));
 		json_object_set_new(json, "iommu_group", json_integer(known->iommu_group));
 	}
 	return json;
@@ -150,8 +150,8 @@ void ncg_record_use(json_t *list, const struct ncg_devices *devices,
 		ncg_audit_format_time(use->first_ns[type], first);
 		json_object_set_new(entry, "memory_type", json_string(ncg_names_memtype(type)));
 		json_object_set_new(entry, "first", json_string(first));
-		json_object_set_new(entry, "maps", json_integer(use->maps[type]));
-		json_object_set_new(entry, "bytes", json_integer(use->bytes[type]));
+		json_object_set_new(entry, "maps", ncg_json_unsigned(use->maps[type]));
+		json_object_set_new(entry, "bytes", ncg_json_unsigned(use->bytes[type]));
 		json_array_append_new(list, entry);
 	}
 }
@@ -172,7 +172,7 @@ void ncg_record_task(__u32 pid, __u64 start_boot_ns, struct ncg_task *ret_task)
 	ncg_autoguest struct ncg_guest guest = {};
 
 	*ret_task = (struct ncg_task){ .pid = pid, .start_boot_ns = start_boot_ns };
-	if (ncg_guest_read(NULL, pid, &guest) ||
+	if (ncg_guest_read(NULL, pid, NULL, &guest) ||
 	    guest.start_ticks != ncg_guest_ticks(start_boot_ns))
 		return;
 	ret_task->uid = guest.uid;

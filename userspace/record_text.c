@@ -6,6 +6,12 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "cleanup.h"
+#include "text.h"
+
+/* Of a sentence, NUL included; only a record that somebody made up needs more. */
+#define SENTENCE_LEN 4096
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *ncg_record_string(const json_t *json, const char *key)
@@ -119,6 +125,23 @@ static void print_policy_load(FILE *out, const json_t *record)
 		number(record, "rules"));
 }
 
+static void print_policy_names(FILE *out, const json_t *record)
+{
+	const json_t *names = json_object_get(record, "names"), *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		const char *change = ncg_record_string(name, "change");
+		const char *device = ncg_record_string(name, "device_id");
+
+		fprintf(out, "%s%s %s %s:%s", i ? "; " : "", ncg_record_string(name, "name"),
+			!strcmp(change, "gone") ? "is lost to pci.ids and goes on standing for" :
+			!strcmp(change, "back") ? "is in pci.ids again and stands for" :
+						  "now stands for",
+			ncg_record_string(name, "vendor_id"), *device ? device : "*");
+	}
+}
+
 static void print_policy_refused(FILE *out, const json_t *record)
 {
 	const char *message = ncg_record_string(record, "message");
@@ -214,6 +237,7 @@ static const struct {
 	{ "vm_found", print_vm, LOG_NOTICE },
 	{ "vm_destroy", print_vm, LOG_INFO },
 	{ "policy_load", print_policy_load, LOG_NOTICE },
+	{ "policy_names", print_policy_names, LOG_WARNING },
 	{ "policy_refused", print_policy_refused, LOG_WARNING },
 	{ "daemon_start", print_daemon, LOG_NOTICE },
 	{ "daemon_stop", print_daemon, LOG_NOTICE },
@@ -228,7 +252,8 @@ char *ncg_record_text(const json_t *record)
 	const char *type = ncg_record_string(record, "type");
 	const char *guest = ncg_record_guest_name(record);
 	void (*print)(FILE *out, const json_t *record) = print_any;
-	char *text = NULL;
+	ncg_autofree char *text = NULL;
+	char *sentence;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
@@ -237,14 +262,19 @@ char *ncg_record_text(const json_t *record)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (!strcmp(types[i].type, type))
 			print = types[i].print;
-	if (*guest)
-		fprintf(out, "%s: ", guest);
-	print(out, record);
-	if (fclose(out)) {
-		free(text);
-		return NULL;
+	if (*guest) {
+		char name[NCG_TEXT_NAME_LEN];
+
+		ncg_text_name(guest, strlen(guest), name);
+		fprintf(out, "%s: ", name);
 	}
-	return text;
+	print(out, record);
+	if (fclose(out))
+		return NULL;
+	sentence = malloc(SENTENCE_LEN);
+	if (sentence)
+		ncg_text_cut(text, size, SENTENCE_LEN, sentence);
+	return sentence;
 }
 
 int ncg_record_priority(const json_t *record)

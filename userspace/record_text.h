@@ -9,7 +9,10 @@
 
 #include <jansson.h>
 
-/* The sentence, for the caller to free; NULL when there is no memory. */
+/*
+ * The sentence, visible and cut as text.h has it, for the caller to free; NULL when
+ * there is no memory.
+ */
 char *ncg_record_text(const json_t *record);
 
 /* How much it matters, by the numbers of syslog(3). */

@@ -11,11 +11,15 @@
 int ncg_text_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_size)
 {
 	ncg_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : ncg_text_file_read_fd(fd, limit, ret_text, ret_size);
+}
+
+int ncg_text_file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_size)
+{
 	ncg_autofree char *text = NULL;
 	size_t size = 0, room = 0;
 
-	if (fd < 0)
-		return -errno;
 	for (;;) {
 		ssize_t n;
 

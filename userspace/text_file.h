@@ -14,4 +14,7 @@
  */
 int ncg_text_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_size);
 
+/* The same from where an open file stands; fd stays the caller's. */
+int ncg_text_file_read_fd(int fd, size_t limit, char **ret_text, size_t *ret_size);
+
 #endif

@@ -73,7 +73,8 @@ static bool shown(const struct ncg_picture *picture, const struct ncg_device *d)
 static int take(const struct ncg_sources *sources, struct ncg_picture *ret_picture)
 {
 	ncg_autopicture struct ncg_picture picture = {};
-	int r = ncg_picture_take(sources->walk, sources->inventory, &picture);
+	int r = ncg_picture_take(sources->walk, sources->inventory, sources->identities,
+				 &picture);
 
 	if (!r && sources->walk)
 		r = ncg_mismatch_watch_look(sources->mismatches, &picture);
@@ -110,6 +111,8 @@ static void policy_metrics(struct ncg_exposition *e, const struct ncg_sources *s
 				      sha256, sources->policy_file));
 	ncg_exposition_u64(e, NCG_MF_POLICY_GENERATION, head.generation, NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_POLICY_RULES, head.rules, NCG_LABELS());
+	ncg_exposition_u64(e, NCG_MF_POLICY_STALE_NAMES, ncg_name_watch_gone(sources->names),
+			   NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_POLICY_LOADED_TIMESTAMP_SECONDS, sources->policy_loaded,
 			   NCG_LABELS());
 }
@@ -188,12 +191,17 @@ int ncg_view_metrics(const struct ncg_sources *sources, char **ret_text, size_t 
 
 		ncg_exposition_u64(e, NCG_MF_PROGRAM_ATTACHED, s->state == NCG_PROGRAM_ATTACHED,
 				   NCG_LABELS(s->name));
+		ncg_exposition_u64(e, NCG_MF_PROGRAM_OLDER_BUILD, s->older_build,
+				   NCG_LABELS(s->name));
 	}
 	policy_metrics(e, sources);
 	/* Not counted yet is not 0. */
 	if (!ncg_programs_before_gate(sources->programs, &before_gate))
 		ncg_exposition_u64(e, NCG_MF_BAR_MMAPS_BEFORE_GATE, before_gate, NCG_LABELS());
 	ncg_exposition_counters(e, counters);
+	ncg_map_watch_metrics(sources->map_watch, ncg_inventory_bars(sources->inventory).used, e);
+	ncg_exposition_u64(e, NCG_MF_BARS_LEFT_OUT,
+			   ncg_inventory_bars(sources->inventory).left_out, NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_AUDIT_RECORDS_TOTAL, ncg_audit_records(sources->audit),
 			   NCG_LABELS());
 	ncg_exposition_u64(e, NCG_MF_AUDIT_WRITE_ERRORS_TOTAL, ncg_audit_errors(sources->audit),
@@ -221,10 +229,11 @@ static json_t *programs_json(const struct ncg_programs *programs)
 	for (enum ncg_program p = 0; p < NCG_PROGRAM_NR; p++) {
 		const struct ncg_program_status *s = ncg_programs_status(programs, p);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:s?, s:s}", "name",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:b, s:s?, s:s}", "name",
 						      s->name, "target", s->target, "state",
 						      ncg_programs_state_name(s->state), "adopted",
-						      s->adopted, "error",
+						      s->adopted, "older_build", s->older_build,
+						      "error",
 						      s->error ? ncg_log_errno_name(-s->error) : NULL,
 						      "lost", s->lost));
 	}
@@ -242,11 +251,12 @@ static json_t *policy_json(const struct ncg_sources *sources)
 	ncg_json_sha256_text(head.sha256, sha256);
 	gmtime_r(&sources->policy_loaded, &tm);
 	strftime(loaded, sizeof(loaded), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b}", "file", sources->policy_file,
-			 "mode", ncg_names_mode(head.mode), "default",
+	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:o}", "file",
+			 ncg_json_string(sources->policy_file), "mode", ncg_names_mode(head.mode), "default",
 			 ncg_names_verdict(head.fallback), "generation",
 			 (json_int_t)head.generation, "rules", (json_int_t)head.rules, "sha256",
-			 sha256, "loaded", loaded, "last_reload_ok", sources->last_reload_ok);
+			 sha256, "loaded", loaded, "last_reload_ok", sources->last_reload_ok,
+			 "stale_names", ncg_name_watch_gone_json(sources->names));
 }
 
 json_t *ncg_view_status(const struct ncg_sources *sources)
@@ -285,7 +295,8 @@ json_t *ncg_view_status(const struct ncg_sources *sources)
 	json_object_set_new(status, "guests", json_integer(picture.count));
 	json_object_set_new(status, "counters", sums);
 	json_object_set_new(status, "audit",
-			    json_pack("{s:s, s:I, s:I}", "path", sources->audit_file, "records",
+			    json_pack("{s:o, s:I, s:I}", "path",
+				      ncg_json_string(sources->audit_file), "records",
 				      (json_int_t)ncg_audit_records(sources->audit), "errors",
 				      (json_int_t)ncg_audit_errors(sources->audit)));
 	json_object_set_new(status, "walk_errors",

@@ -12,10 +12,13 @@
 #include <time.h>
 
 #include "audit.h"
+#include "guest_cache.h"
 #include "hazard_watch.h"
 #include "inventory.h"
 #include "kernel_change.h"
+#include "map_watch.h"
 #include "mismatch.h"
+#include "name_watch.h"
 #include "programs.h"
 #include "walk.h"
 
@@ -24,9 +27,12 @@ struct ncg_sources {
 	const struct ncg_programs *programs;
 	struct ncg_walk *walk; /* NULL: the tables cannot be read on this host */
 	struct ncg_inventory *inventory;
+	struct ncg_guest_cache *identities; /* NULL: nothing is kept */
 	const struct ncg_audit *audit;
 	const struct ncg_hazard_watch *hazards;
 	struct ncg_mismatch_watch *mismatches;
+	const struct ncg_map_watch *map_watch;
+	const struct ncg_name_watch *names;
 	const char *policy_file;
 	const char *audit_file;
 	time_t policy_loaded; /* when this daemon last loaded the policy */

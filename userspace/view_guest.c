@@ -131,11 +131,6 @@ void ncg_view_guest_metrics(struct ncg_exposition *e, const struct ncg_picture *
 
 /* ---------------------------------------------------------------------- JSON */
 
-static json_t *text_or_empty(const char *text)
-{
-	return json_string(text ? text : "");
-}
-
 json_t *ncg_view_leaves(const struct ncg_walk_vm *vm)
 {
 	json_t *leaves = json_array();
@@ -186,10 +181,10 @@ json_t *ncg_view_guest(const struct ncg_picture_guest *guest)
 	json_object_set_new(json, "guest", json_string(guest->id));
 	json_object_set_new(json, "pid", json_integer(vm->pid));
 	json_object_set_new(json, "uid", json_integer(identity->uid));
-	json_object_set_new(json, "name", text_or_empty(identity->name));
-	json_object_set_new(json, "uuid", text_or_empty(identity->uuid));
-	json_object_set_new(json, "vmm", text_or_empty(identity->vmm));
-	json_object_set_new(json, "cgroup", text_or_empty(identity->cgroup));
+	json_object_set_new(json, "name", ncg_json_string(identity->name));
+	json_object_set_new(json, "uuid", ncg_json_string(identity->uuid));
+	json_object_set_new(json, "vmm", ncg_json_string(identity->vmm));
+	json_object_set_new(json, "cgroup", ncg_json_string(identity->cgroup));
 	json_object_set_new(json, "vcpus", json_integer(vm->vcpus));
 	json_object_set_new(json, "visible", json_boolean(visible(guest)));
 	json_object_set_new(json, "tables", json_string(state_names[guest->vm->state]));

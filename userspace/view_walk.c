@@ -38,7 +38,8 @@ static void add_range(json_t *list, const struct ncg_picture *picture,
 		if (device) {
 			json_object_set_new(json, "device", json_string(device->address));
 			json_object_set_new(json, "bar", json_integer(bar));
-			json_object_set_new(json, "name", json_string(device->name));
+			json_object_set_new(json, "name",
+					    ncg_json_name(device->name, sizeof(device->name)));
 		}
 		if (vm->vm.nested)
 			json_object_set_new(json, "nested", json_integer(vm->vm.nested));

@@ -112,6 +112,7 @@ static void load(struct world *w)
 		.kept = map_of(w, "kept"),
 		.sequences = map_of(w, "sequences"),
 		.bars = map_of(w, "bars"),
+		.shares = map_of(w, "shares"),
 	};
 }
 
@@ -159,7 +160,7 @@ static int set_up(void **state)
 	load(w);
 	if (!loadable)
 		return 0;
-	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1 },
+	assert_int_equal(ncg_inventory_open(&(struct ncg_inventory_maps){ -1, -1, -1, NULL },
 					    &w->inventory), 0);
 	begin(w);
 	/* What a daemon looks for when it begins. */
@@ -396,7 +397,7 @@ static void process_begin(struct process *p, const char *name)
 	/* Until it is what it is to be. */
 	do {
 		ncg_guest_done(&guest);
-		assert_int_equal(ncg_guest_read(NULL, pid, &guest), 0);
+		assert_int_equal(ncg_guest_read(NULL, pid, NULL, &guest), 0);
 	} while (strcmp(guest.name, name));
 	p->task = (struct ncg_task){ .pid = pid, .uid = 107, .comm = "sh" };
 	p->task.start_boot_ns = guest.start_ticks * (UINT64_C(1000000000) / sysconf(_SC_CLK_TCK));

@@ -46,7 +46,7 @@ static __always_inline void make_decision(const struct test_event *t)
 		return;
 	event->task = t->task;
 	event->pci.bar = t->bar;
-	event->length = 0x1000;
+	event->length = t->size ?: 0x1000;
 	event->decision.verdict = NCG_VERDICT_DENY;
 	event->decision.reason = t->bar ? NCG_REASON_DEFAULT : NCG_REASON_RULE;
 	event->decision.mode = NCG_MODE_ENFORCE;

@@ -143,6 +143,25 @@ static void test_unknown_event(void **state)
 	assert_int_equal(account(w), 0);
 }
 
+/* A length is what somebody asked for, and may be any number: none becomes negative. */
+static void test_hostile_length(void **state)
+{
+	static const __u64 lengths[] = { 1ULL << 63, -4096ULL, UINT64_MAX };
+	struct world *w = *state;
+
+	need_bpf();
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		make_event(w, .type = NCG_EVENT_DECISION, .size = lengths[i],
+			   .task.pid = (1 << 22) + i);
+	make_event(w, .type = 1U << 31);
+	assert_int_equal(ncg_events_drain(w->events), 0);
+	trail(w);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		assert_true(number(find(w, "decision", i), "length") == INT64_MAX);
+	assert_true(number(find(w, "invalid", 0), "unknown_type") == 1LL << 31);
+	assert_int_equal(account(w), 0);
+}
+
 /* --------------------------------------------------------------------- counting */
 
 #define PROCESS(n) { .pid = (1 << 22) + (n), .uid = 1000, .cgroup_id = 77, .start_boot_ns = 5 }
@@ -368,6 +387,7 @@ int main(void)
 		test(test_nothing_is_left),
 		test(test_first_by_several_cpus),
 		test(test_unknown_event),
+		test(test_hostile_length),
 		test(test_repeats),
 		test(test_repeats_of_many_kinds),
 		test(test_repeats_of_changes),

@@ -33,12 +33,22 @@ struct memory_name {
 	const char *nearest;
 };
 
+/* A rule's name that is known from before. */
+struct memory_known {
+	const char *name;
+	__u16 vendor;
+	__u16 device;
+};
+
 struct memory {
 	const struct memory_file *files;
 	size_t file_count;
 	const struct memory_name *names;
 	size_t name_count;
+	const struct memory_known *known;
+	size_t known_count;
 	int error; /* what ids() fails with */
+	unsigned int hints; /* that were asked for */
 };
 
 static inline int memory_list(void *context, const char *path, char ***ret_paths,
@@ -99,23 +109,33 @@ static inline int memory_read(void *context, const char *path, size_t limit, cha
 	return -ENOENT;
 }
 
-static inline int memory_ids(void *context, const __u16 *vendor, const char *name,
-			     struct ncg_policy_ids *ret_ids)
+static inline const struct memory_name *memory_name(const struct memory *memory,
+						     const __u16 *vendor, const char *name)
 {
-	const struct memory *memory = context;
-	unsigned int id;
-	int end = 0;
-
-	if (memory->error)
-		return memory->error;
 	for (size_t i = 0; i < memory->name_count; i++) {
 		const struct memory_name *n = &memory->names[i];
 
-		if (strcmp(n->name, name) || n->vendor != (vendor ? *vendor : -1))
-			continue;
-		memcpy(ret_ids->list, n->ids, sizeof(n->ids));
-		ret_ids->count = n->count;
-		ret_ids->nearest = n->nearest ? strdup(n->nearest) : NULL;
+		if (!strcmp(n->name, name) && n->vendor == (vendor ? *vendor : -1))
+			return n;
+	}
+	return NULL;
+}
+
+static inline int memory_ids(void *context, const __u16 *vendor, const char *name,
+			     struct ncg_policy_ids *ret_ids,
+			     struct ncg_policy_trouble *ret_trouble)
+{
+	const struct memory *memory = context;
+	const struct memory_name *known = memory_name(memory, vendor, name);
+	unsigned int id;
+	int end = 0;
+
+	(void)ret_trouble;
+	if (memory->error)
+		return memory->error;
+	if (known) {
+		memcpy(ret_ids->list, known->ids, sizeof(known->ids));
+		ret_ids->count = known->count;
 		return 0;
 	}
 	if (sscanf(name, vendor ? "Device %4x%n" : "Vendor %4x%n", &id, &end) == 1 &&
@@ -126,9 +146,36 @@ static inline int memory_ids(void *context, const __u16 *vendor, const char *nam
 	return 0;
 }
 
+static inline int memory_nearest(void *context, const __u16 *vendor, const char *name,
+				 char **ret_nearest)
+{
+	struct memory *memory = context;
+	const struct memory_name *known = memory_name(memory, vendor, name);
+
+	memory->hints++;
+	*ret_nearest = known && known->nearest ? strdup(known->nearest) : NULL;
+	return 0;
+}
+
+static inline int memory_find_known(void *context, const char *name, __u16 *ret_vendor,
+				    __u16 *ret_device)
+{
+	const struct memory *memory = context;
+
+	for (size_t i = 0; i < memory->known_count; i++) {
+		if (strcmp(memory->known[i].name, name))
+			continue;
+		*ret_vendor = memory->known[i].vendor;
+		*ret_device = memory->known[i].device;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 static inline struct ncg_policy_sources memory_sources(struct memory *memory)
 {
-	return (struct ncg_policy_sources){ memory, memory_list, memory_read, memory_ids };
+	return (struct ncg_policy_sources){ memory,	memory_list,	memory_read,
+					    memory_ids, memory_nearest, memory_find_known };
 }
 
 #endif

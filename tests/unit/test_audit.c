@@ -302,16 +302,27 @@ static void test_rotation(void **state)
 	expect_counts(audit, 4, 0);
 }
 
+/* A file that cannot be opened yet is tried with each record, and what is missing told. */
 static void test_folder_missing(void **state)
 {
 	struct ncg_audit_options options = { .path = path_of("none/log") };
-	struct ncg_audit *audit = NULL;
+	_cleanup_audit_ struct ncg_audit *audit = NULL;
+	int saved = errors_to("/dev/null");
 
 	(void)state;
-	assert_int_equal(ncg_audit_open(&options, &audit), -ENOENT);
-	options.path = folder;
-	assert_int_equal(ncg_audit_open(&options, &audit), -EISDIR);
-	ncg_audit_close(NULL);
+	assert_int_equal(ncg_audit_open(&options, &audit), 0);
+	assert_false(ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 1)));
+	ncg_audit_tick(audit);
+	assert_true(ncg_audit_failing(audit));
+	expect_counts(audit, 0, 1);
+	assert_int_equal(mkdir(path_of("none"), 0700), 0);
+	ncg_audit_tick(audit);
+	errors_back(saved);
+	assert_false(ncg_audit_failing(audit));
+	assert_true(ncg_audit_write(audit, "n", 0, json_pack("{s:i}", "n", 2)));
+	assert_string_equal(numbers(path_of("none/log")), "gap:1 2 ");
+	assert_int_equal(unlink(path_of("none/log")), 0);
+	assert_int_equal(rmdir(path_of("none")), 0);
 }
 
 /* A reopen that fails leaves the file that is open. */

@@ -163,6 +163,9 @@ static const struct {
 	  "alpha: mmap of 0000:00:05.0 BAR 2, Normal-NC withheld, 9 times" },
 	{ "{\"type\":\"bar_mmap\"," ALPHA "," DEVICE ",\"result\":-22}",
 	  "alpha: mmap of 0000:00:05.0 BAR 2 failed: Invalid argument" },
+	{ "{\"type\":\"bar_mmap\"," GUEST("\"a\\nb\\u001b[2J\\u202e\"", "") "," DEVICE
+	  ",\"result\":0}",
+	  "a\\x0ab\\x1b[2J\\u202e: mmap of 0000:00:05.0 BAR 2, Normal-NC withheld" },
 	{ "{\"type\":\"stage2_first\"," ALPHA "," DEVICE ",\"memory_type\":\"normal_nc\"}",
 	  "alpha: normal_nc mapping of 0000:00:05.0 BAR 2" },
 	{ "{\"type\":\"found_mapped\"," ALPHA ",\"phys\":\"8040000\",\"source\":\"walk\","
@@ -178,6 +181,12 @@ static const struct {
 	{ "{\"type\":\"policy_load\",\"file\":\"p\",\"generation\":2,\"mode\":\"enforce\","
 	  "\"default\":\"deny\",\"rules\":5}",
 	  "policy p in force: generation 2, mode enforce, default deny, 5 rules" },
+	{ "{\"type\":\"policy_names\",\"names\":["
+	  "{\"name\":\"a:b\",\"vendor_id\":\"0001\",\"device_id\":\"0002\",\"change\":\"moved\"},"
+	  "{\"name\":\"c:*\",\"vendor_id\":\"0003\",\"device_id\":null,\"change\":\"gone\"},"
+	  "{\"name\":\"d:e\",\"vendor_id\":\"0003\",\"device_id\":\"0004\",\"change\":\"back\"}]}",
+	  "a:b now stands for 0001:0002; c:* is lost to pci.ids and goes on standing for 0003:*; "
+	  "d:e is in pci.ids again and stands for 0003:0004" },
 	{ "{\"type\":\"policy_refused\",\"file\":\"p\",\"error\":\"EINVAL\","
 	  "\"message\":\"p:1:1: 'x'\\np:2:1: 'y'\"}",
 	  "policy p refused: p:1:1: 'x'" },

@@ -301,6 +301,26 @@ static void status_when_all_is_well(void **state)
 		      "host      ncgated 9.9, kernel 6.12.0, 16 KiB pages\n");
 }
 
+static void status_with_stale_names(void **state)
+{
+	static const struct replies replies = {
+		.status = "{\"policy\":{\"file\":\"p\",\"mode\":\"enforce\",\"default\":\"deny\","
+			  "\"last_reload_ok\":true,\"stale_names\":["
+			  "{\"name\":\"\\\"V\\\":\\\"D\\\"\",\"vendor_id\":\"fff0\","
+			  "\"device_id\":\"0001\",\"gone\":true},"
+			  "{\"name\":\"\\\"V\\\":*\",\"vendor_id\":\"fff0\","
+			  "\"device_id\":null,\"gone\":true}]}}",
+	};
+	ncg_cleanup(result_free) struct result result = {};
+
+	(void)state;
+	SHOW(&replies, &result, "status");
+	assert_int_equal(result.status, 0);
+	assert_non_null(strstr(result.out,
+			       "          pci.ids has lost \"V\":\"D\"; it goes on standing for fff0:0001\n"
+			       "          pci.ids has lost \"V\":*; it goes on standing for fff0:*\n"));
+}
+
 static void status_says_what_the_kernel_has(void **state)
 {
 	static const struct {
@@ -517,16 +537,16 @@ static void guests_as_a_table(void **state)
 	(void)state;
 	SHOW(&replies, &result, "guests");
 	assert_output(&result,
-		      "GUEST     NAME         PID  DEVICE        BAR  TYPE             BYTES\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "GUEST     NAME                PID  DEVICE        BAR  TYPE             BYTES\n"
+		      "812-4711  caf\xc3\xa9                812  "
 		      "RAM             -  normal_wb      1.0 GiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "0000:00:05.0    2  normal_nc     16.0 MiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "0000:00:06.0    0  device_nGnRE  64.0 KiB\n"
-		      "812-4711  caf\xc3\xa9         812  "
+		      "812-4711  caf\xc3\xa9                812  "
 		      "at 0x8040000    -  device_nGnRE   4.0 KiB\n"
-		      "9-1       ?[31mevil??    9  -               -  not visible          -\n");
+		      "9-1       \\x1b[31mevil\\u009b    9  -               -  not visible          -\n");
 }
 
 static void json_is_the_whole_reply(void **state)
@@ -666,6 +686,7 @@ int main(void)
 		CLI_TEST(a_file_name_that_is_not_utf8),
 		CLI_TEST(a_result_that_cannot_be_written),
 		CLI_TEST(status_when_all_is_well),
+		CLI_TEST(status_with_stale_names),
 		CLI_TEST(status_says_what_the_kernel_has),
 		CLI_TEST(status_with_hazards),
 		CLI_TEST(status_with_mismatches),

@@ -89,7 +89,7 @@ static void records(void **state)
 		    T("01T00:00:02") "  alpha: allow 0000:01:00.0 BAR 2 by p.conf:3 (mode enforce, grade hook)\n",
 		    "nGnRE mapping of 0009:01:00.0 BAR 0\n" T("01T00:00:05") "  the audit log goes on here",
 		    /* a name does not steer the terminal */
-		    T("02T00:00:09") "  delta?[2J: VM 3 ended; it had normal_nc 0000:01:00.0 BAR 2\n" },
+		    T("02T00:00:09") "  delta\\x1b[2J: VM 3 ended; it had normal_nc 0000:01:00.0 BAR 2\n" },
 		  { LOST } },
 		{ { AUDIT, "--json", "--type", "vm_create" }, 0,
 		  { "{\"time\":\"" T("01T00:00:01") "\",\"boot_ns\":1,\"type\":\"vm_create\",\"guest\":" },
@@ -151,14 +151,14 @@ static void had(void **state)
 	static const struct line lines[] = {
 		{ { AUDIT, "--had", "normal_nc" }, 0,
 		  { "FROM                         UNTIL                                                  "
-		    "GUEST  NAME       DEVICE        BAR  VERDICT  BY        POLICY\n",
-		    T("01T00:00:03") "  " T("01T00:01:00") "                            1-1    alpha      "
+		    "GUEST  NAME          DEVICE        BAR  VERDICT  BY        POLICY\n",
+		    T("01T00:00:03") "  " T("01T00:01:00") "                            1-1    alpha         "
 		    "0000:01:00.0    2  allow    p.conf:3       4\n",
-		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta       "
+		    T("01T00:00:07") "  " T("01T00:01:00") ", then the host began anew  2-2    beta          "
 		    "0000:01:00.0    2  allow    p.conf:7       4\n",
-		    T("01T23:59:58") "  -                                                      3-3    gamma      "
+		    T("01T23:59:58") "  -                                                      3-3    gamma         "
 		    "0009:01:00.0    0  -        -              -\n",
-		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta?[2J  "
+		    T("02T00:00:01") "  " T("02T00:00:09") "                            4-4    delta\\x1b[2J  "
 		    "0000:01:00.0    2  -        -              -\n" },
 		  { LOST } },
 		{ { AUDIT, "--had", "normal_wt" }, 0, { "no guest had normal_wt\n" }, { LOST } },

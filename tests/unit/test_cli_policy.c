@@ -119,6 +119,66 @@ static void check_notes_absent_devices(void **state)
 	assert_null(strstr(result.out, "absent:3: matches no"));
 }
 
+/* ----------------------------------------------------------------------- names */
+
+/* A vendor that the system's pci.ids has, once, and a name that it has not. */
+#define NAMES                                             \
+	"mode enforce\n"                                 \
+	"allow \"NVIDIA Corporation\":2330 bar=0,2\n"  \
+	"deny 10de:*\n"                                  \
+	"deny fff1:\"Card \"\"A\"\"\" cgroup=/a\n"
+
+#define BY_IDS                                                                           \
+	"p:2: an update of pci.ids may change what its name stands for; write: allow "   \
+	"10de:2330 bar=0,2  # \"NVIDIA Corporation\":2330\n"
+#define LOST                                                                             \
+	"p:4: pci.ids has lost its name, and ncgated goes on with the ids of before; "   \
+	"write: deny fff1:1110 cgroup=/a  # fff1:\"Card \"\"A\"\"\"\n"
+
+static void known_names(const char *text)
+{
+	tree_file("host/var/lib/ncgate/names", text);
+	assert_int_equal(chmod(tree_path("host/var/lib/ncgate/names"), 0600), 0);
+}
+
+static void check_warns_of_names(void **state)
+{
+	static const struct line unknown[] = {
+		{ { "check", "--root", "host", "p" }, 2, {},
+		  { "p:4:11: '\"Card \"\"A\"\"\"' is not a device name of vendor fff1 in pci.ids" } },
+		{ { "explain", "01:00.0", "--bar", "0", "--root", "host", "--policy", "p" }, 2, {},
+		  { "is not a device name of vendor fff1" } },
+	};
+	static const struct line known[] = {
+		{ { "check", "--root", "host", "p" }, 1,
+		  { "3 rules\n", "p:2   allow    10de:2330 bar=0,2  # NVIDIA Corporation ",
+		    "p:4   deny     fff1:1110 cgroup=/a\n" },
+		  { BY_IDS, LOST } },
+		{ { "check", "--root", "host", "p", "--json" }, 1,
+		  { "\"message\": \"p:2: an update of pci.ids may", "\"message\": \"p:4: pci.ids has lost",
+		    "\"severity\": \"warning\"" },
+		  {} },
+		{ { "check", "--root", "host", "ids" }, 0, { "1 rule\n" }, {} },
+		/* What the daemon has in force can be explained. */
+		{ { "explain", "01:00.0", "--bar", "0", "--root", "host", "--policy", "p", "--cgroup",
+		    "/a" }, 0,
+		  { "BAR 0: deny by p:4\n" },
+		  { "p: pci.ids has lost 1 name; taken as when the policy was put in force\n" } },
+	};
+
+	(void)state;
+	if (getuid())
+		skip();
+	tree_file("p", NAMES);
+	tree_file("ids", "allow fff1:1110 # \"not\":\"a name\"\n");
+	check_lines(unknown, ARRAY_SIZE(unknown));
+	known_names("fff1:1110 fff1:\"Card \"\"A\"\"\"\n");
+	check_lines(known, ARRAY_SIZE(known));
+	/* Others may have written it. */
+	assert_int_equal(chmod(tree_path("host/var/lib/ncgate/names"), 0606), 0);
+	check_lines(unknown, 1);
+}
+
 /* --------------------------------------------------------------------- explain */
 
 #define EXPLAINED                                                    \
@@ -261,6 +321,7 @@ int main(void)
 		TEST(against_shows_what_changes),
 		TEST(against_as_json),
 		TEST(check_notes_absent_devices),
+		TEST(check_warns_of_names),
 		TEST(explain_tells_every_rule),
 		TEST(explain_other_ways),
 		TEST(explain_why),

@@ -418,14 +418,13 @@ static void a_client_that_hangs_up_harms_nobody(void **state)
 
 /*
  * Clients that connect and say nothing take every place and more wait; they are
- * dropped when their time is over, and who waited behind them is answered. The
- * one test that takes as long as the bound it shows: some seconds.
+ * dropped, with a word, and who waited behind them is answered.
  */
 static void *silent_clients(void *arg)
 {
 	struct question *question = arg;
 	int silent[SILENT];
-	char byte;
+	char text[128] = "";
 
 	for (size_t i = 0; i < SILENT; i++)
 		silent[i] = raw_connection(question->server->path);
@@ -434,8 +433,9 @@ static void *silent_clients(void *arg)
 		perror("send");
 	question->result = ncg_control_ask(question->server->path, question->request,
 					   &question->reply);
-	if (recv(silent[0], &byte, 1, MSG_DONTWAIT))
-		question->result = 1; /* it was not dropped */
+	if (recv(silent[0], text, sizeof(text) - 1, MSG_DONTWAIT) < 0 ||
+	    strcmp(text, "{\"error\":\"others wait, and no request came\"}\n"))
+		question->result = 1; /* it was not dropped, or not told why */
 	for (size_t i = 0; i < SILENT; i++)
 		close(silent[i]);
 	finish(question->server);
@@ -453,6 +453,67 @@ static void silent_clients_are_dropped(void **state)
 	assert_int_equal(question.result, 0);
 	assert_asked(question.reply, "guests");
 	assert_int_equal(question.server->answers, 1);
+}
+
+/* So many that ask for what fits no socket buffer and take nothing of it. */
+static void *deaf_clients(void *arg)
+{
+	struct question *question = arg;
+	int deaf[SILENT];
+
+	for (size_t i = 0; i < SILENT; i++) {
+		deaf[i] = raw_connection(question->server->path);
+		if (send(deaf[i], "big\n", 4, MSG_NOSIGNAL) != 4)
+			perror("send");
+	}
+	question->result = ncg_control_ask(question->server->path, question->request,
+					   &question->reply);
+	for (size_t i = 0; i < SILENT; i++)
+		close(deaf[i]);
+	finish(question->server);
+	return NULL;
+}
+
+static void clients_that_do_not_read_are_dropped(void **state)
+{
+	struct question question = { .server = *state, .request = "guests" };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, deaf_clients, &question), 0);
+	assert_int_equal(ncg_loop_run(question.server->loop), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(question.result, 0);
+	assert_asked(question.reply, "guests");
+	assert_int_equal(question.server->answers, SILENT + 1);
+}
+
+/* Word upon word without a newline: told once, and nothing of it is kept. */
+static void *endless_client(void *arg)
+{
+	struct raw *raw = arg;
+	ncg_autoclose int fd = raw_connection(raw->server->path);
+	char words[4096];
+
+	memset(words, 'x', sizeof(words));
+	for (int i = 0; i < 1000; i++)
+		if (send(fd, words, sizeof(words), MSG_NOSIGNAL) < 0)
+			break;
+	if (recv(fd, raw->reply, sizeof(raw->reply) - 1, 0) < 0)
+		perror("recv");
+	finish(raw->server);
+	return NULL;
+}
+
+static void a_request_of_endless_length_ends(void **state)
+{
+	struct raw raw = { .server = *state };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, endless_client, &raw), 0);
+	assert_int_equal(ncg_loop_run(raw.server->loop), 0);
+	pthread_join(thread, NULL);
+	assert_error(json_loads(raw.reply, 0, NULL), "too long");
+	assert_int_equal(raw.server->answers, 0);
 }
 
 static void a_server_can_be_closed_at_any_time(void **state)
@@ -590,6 +651,8 @@ int main(void)
 		TEST(more_clients_than_places_are_all_answered),
 		TEST(a_client_that_hangs_up_harms_nobody),
 		TEST(silent_clients_are_dropped),
+		TEST(clients_that_do_not_read_are_dropped),
+		TEST(a_request_of_endless_length_ends),
 		TEST(a_server_can_be_closed_at_any_time),
 		FOLDER_TEST(the_socket_is_for_its_owner_alone),
 		FOLDER_TEST(the_folder_is_open_under_a_strict_umask),

@@ -387,6 +387,38 @@ static void names(void **state)
 	ncg_pci_names_free(NULL);
 }
 
+/* libpci stops at a line that it cannot parse, and would end the process. */
+static void damaged_names(void **state)
+{
+	static const char *const bad[] = {
+		"this is no line of it\n",
+		"1af4  Red Hat, Inc.\n",		 /* twice */
+		"\t1110  Another of that id\n\t1110\n", /* a number without a name */
+	};
+
+	(void)state;
+	add_device("0000:01:00.0", "0x1af4\n", "0x1110\n", NULL);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		ncg_autodevices struct ncg_devices *devices = NULL;
+		ncg_autopcinames struct ncg_pci_names *list = NULL;
+		char path[128], buffer[64];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/pci.ids", root);
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "1af4  Red Hat, Inc.\n\t1110  Shared memory\n%s1af5  After\n", bad[i]);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(ncg_devices_read(root, &devices), 0);
+		assert_int_equal(ncg_pci_names_open(path, &list), 0);
+		ncg_devices_name(devices, list);
+		assert_string_equal(devices->list[0].name, "Red Hat, Inc. Shared memory");
+		assert_string_equal(ncg_pci_names_get(list, 0x1af4, -1, buffer, sizeof(buffer)),
+				    "Red Hat, Inc.");
+		assert_null(ncg_pci_names_get(list, 0x1af5, -1, buffer, sizeof(buffer)));
+	}
+}
+
 static void more_devices_than_one_block(void **state)
 {
 	ncg_autodevices struct ncg_devices *devices = NULL;
@@ -416,6 +448,7 @@ int main(void)
 		cmocka_unit_test(blocks),
 		cmocka_unit_test_setup_teardown(overlaps, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damaged_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_devices_than_one_block, set_up, tear_down),
 	};
 

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "difference.h"
+#include "metrics_unique.h"
 
 static struct ncg_device device = {
 	.address = "0001:02:03.4", .domain = 1, .bus = 2, .devfn = 0x1c,
@@ -106,6 +107,25 @@ static void another_bar_is_not_this_one(void **state)
 	assert_samples("", 1); /* none of BAR 2 */
 }
 
+static void several_vms_of_one_process(void **state)
+{
+	struct ncg_picture_guest guests[] = { guest, guest };
+	const struct ncg_picture both = { .guests = guests, .count = 2 };
+	ncg_autoexposition struct ncg_exposition *e = NULL;
+	ncg_autofree char *all = NULL;
+	int times = 0;
+
+	(void)state;
+	uses[0].bytes[NCG_MT_NORMAL_NC] = 4096;
+	strcpy(guests[0].id, "77-500.2");
+	assert_int_equal(ncg_exposition_new(0, &e), 0);
+	ncg_difference_metrics(e, &both, &(struct ncg_difference_counts){ count_of, &times });
+	assert_int_equal(ncg_exposition_finish(e, &all, NULL), 0);
+	assert_metrics_unique(all);
+	assert_non_null(strstr(all, "guest=\"77-500.2\""));
+	assert_non_null(strstr(all, "guest=\"77-500\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +134,7 @@ int main(void)
 		cmocka_unit_test_setup(not_there_any_more_is_below_zero, set_up),
 		cmocka_unit_test_setup(nested_guests_are_counted_as_the_vm, set_up),
 		cmocka_unit_test_setup(another_bar_is_not_this_one, set_up),
+		cmocka_unit_test_setup(several_vms_of_one_process, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

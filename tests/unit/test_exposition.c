@@ -86,9 +86,11 @@ static void label_values(void **state)
 		{ "plain 1.0", "plain 1.0" },
 		{ "a\\b", "a\\\\b" },
 		{ "a\"b", "a\\\"b" },
-		{ "a\nb", "a\\nb" },
-		{ "\\\"\n", "\\\\\\\"\\n" },
-		{ "{}=,#\t", "{}=,#\t" },
+		{ "a\nb", "a\\\\x0ab" },
+		{ "\\\"\n", "\\\\\\\"\\\\x0a" },
+		{ "{}=,# ", "{}=,# " },
+		/* what could steer a terminal */
+		{ "\033[2J\xe2\x80\xae", "\\\\x1b[2J\\\\u202e" },
 		/* UTF-8 of two, three and four bytes passes */
 		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
 		  "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
@@ -98,7 +100,7 @@ static void label_values(void **state)
 		{ "a\xc3", "a\xef\xbf\xbd" },
 		{ "\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xc3\"", "\xef\xbf\xbd\\\"" },
-		{ "\xe2\x82\n", "\xef\xbf\xbd\xef\xbf\xbd\\n" },
+		{ "\xe2\x82\n", "\xef\xbf\xbd\xef\xbf\xbd\\\\x0a" },
 		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
@@ -184,6 +186,12 @@ static void counters(void **state)
 		[NCG_CTR_VMS_CREATED] = "\nncgate_vms_created_total 110\n",
 		[NCG_CTR_VMS_DESTROYED] = "\nncgate_vms_destroyed_total 111\n",
 		[NCG_CTR_EVENTS_LOST] = "\nncgate_events_lost_total 112\n",
+		[NCG_CTR_FULL_BARS] = "\nncgate_map_full_total{map=\"bars\"} 113\n",
+		[NCG_CTR_FULL_REGIONS] = "\nncgate_map_full_total{map=\"regions\"} 114\n",
+		[NCG_CTR_FULL_OPENED] = "\nncgate_map_full_total{map=\"opened\"} 115\n",
+		[NCG_CTR_FULL_VM_IDS] = "\nncgate_map_full_total{map=\"vm_ids\"} 116\n",
+		[NCG_CTR_FULL_DECIDED] = "\nncgate_map_full_total{map=\"decided\"} 117\n",
+		[NCG_CTR_FULL_USES] = "\nncgate_map_full_total{map=\"uses\"} 118\n",
 	};
 	ncg_autoexposition struct ncg_exposition *e = make(0);
 	ncg_autofree char *text = NULL;

@@ -14,6 +14,7 @@
 #include "abi.h"
 #include "forget.h"
 #include "guest.h"
+#include "tree.h"
 
 static int new_map(enum bpf_map_type type, size_t key, size_t value, bool preallocated)
 {
@@ -45,6 +46,7 @@ static void decisions_of_processes(void **state)
 	const size_t size = sizeof(struct ncg_decided_key);
 	int fd = new_map(BPF_MAP_TYPE_HASH, size, sizeof(struct ncg_decided), false);
 	struct ncg_decided value = { .generation = 1 };
+	struct ncg_forget forget = {};
 	struct ncg_guest self;
 	pid_t ended = fork();
 
@@ -52,7 +54,7 @@ static void decisions_of_processes(void **state)
 	if (!ended)
 		_exit(0);
 	assert_int_equal(waitpid(ended, NULL, 0), ended);
-	assert_int_equal(ncg_guest_read(NULL, getpid(), &self), 0);
+	assert_int_equal(ncg_guest_read(NULL, getpid(), NULL, &self), 0);
 	for (unsigned int i = 0; i < 120; i++) {
 		struct ncg_decided_key key = {
 			/* in the middle of a tick of 10 ms */
@@ -67,22 +69,40 @@ static void decisions_of_processes(void **state)
 		assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
 	}
 	ncg_guest_done(&self);
-	assert_int_equal(ncg_forget_decided(fd, NULL), 90);
+	assert_int_equal(ncg_forget_decided(&forget, fd, -1, NULL), 90);
 	assert_int_equal(elements(fd, size), 30);
-	assert_int_equal(ncg_forget_decided(fd, NULL), 0);
+	assert_int_equal(ncg_forget_decided(&forget, fd, -1, NULL), 0);
+	close(fd);
+}
+
+/* For each decision one file of fixed length is read, however long the command line is. */
+static void only_the_start_is_read(void **state)
+{
+	const struct ncg_decided_key key = { .start_boot_ns = 75000000, .pid = 4711 };
+	int fd = new_map(BPF_MAP_TYPE_HASH, sizeof(key), sizeof(struct ncg_decided), false);
+	struct ncg_decided value = { .generation = 1 };
+
+	(void)state;
+	tree_make();
+	tree_file("4711/stat", "4711 (q) S 1 1 1 0 -1 1 1 0 1 0 3 4 0 0 20 0 6 0 7\n");
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_int_equal(ncg_forget_decided(&(struct ncg_forget){}, fd, -1, tree), 0);
+	assert_int_equal(elements(fd, sizeof(key)), 1);
+	tree_remove();
 	close(fd);
 }
 
 static void maps_that_are_none(void **state)
 {
 	(void)state;
-	assert_int_equal(ncg_forget_decided(-1, NULL), -EBADF);
+	assert_int_equal(ncg_forget_decided(&(struct ncg_forget){}, -1, -1, NULL), -EBADF);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decisions_of_processes),
+		cmocka_unit_test(only_the_start_is_read),
 		cmocka_unit_test(maps_that_are_none),
 	};
 

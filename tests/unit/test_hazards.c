@@ -231,6 +231,45 @@ static void what_is_refused(void **state)
 	}
 }
 
+/* With its size, for what holds a NUL. */
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+/* What would vanish in a record or lie in a table is told by line and column. */
+static void bytes_that_are_no_text(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+		const char *error;
+	} cases[] = {
+		{ BYTES("driver d\0x\nsource s\n"), "t:1:9: byte 0x00 is not" },
+		{ BYTES("driver d\nsource s\n\0"), "t:3:1: byte 0x00 is not" },
+		{ BYTES("driver d\nsource caf\xe9\n"), "t:2:11: byte 0xe9 is not" },
+		{ BYTES("# caf\xe9\ndriver d\nsource s\n"), "t:1:6: byte 0xe9 is not" },
+		{ BYTES("driver d\nsource s\033[2J\n"), "t:2:9: byte 0x1b is not" },
+		{ BYTES("driver d\nsource s\xe2\x80\xae\n"), "t:2:9: byte 0xe2 is not" },
+		{ BYTES("driver d\nsource a\rb\n"), "t:2:9: byte 0x0d is not" },
+		{ BYTES("driver d\nsource s\xc3"), "t:2:9: byte 0xc3 is not" },
+	};
+	static const char good[] = "driver\tna\xc3\xafve\r\nsource\ts\r\n";
+	ncg_autohazards struct ncg_hazards *table = NULL;
+	char *error;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		ncg_autofree char *problem = NULL;
+		struct ncg_hazards *none = NULL;
+		int r = ncg_hazards_parse("t", cases[i].text, cases[i].size, &none, &problem);
+
+		if (r != -EINVAL || none || !problem || strncmp(problem, cases[i].error,
+								strlen(cases[i].error)))
+			fail_msg("case %zu: %d, '%s', expected '%s'", i, r, problem ? problem : "",
+				 cases[i].error);
+	}
+	assert_int_equal(ncg_hazards_parse("t", BYTES(good), &table, &error), 0);
+	assert_string_equal(table->drivers[0].name, "na\xc3\xafve");
+}
+
 static void too_many_ids(void **state)
 {
 	ncg_autofree char *error = NULL;
@@ -386,6 +425,7 @@ int main(void)
 		TEST(altra_by_its_root_complex),
 		TEST(grace_gpu_by_its_id),
 		TEST(what_is_refused),
+		TEST(bytes_that_are_no_text),
 		TEST(too_many_ids),
 		TEST(files_that_cannot_be_read),
 		TEST(conflicts_of_one_bar),

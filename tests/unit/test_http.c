@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -330,29 +331,177 @@ static void a_client_that_hangs_up_harms_nobody(void **state)
 	assert_string_equal(body_of(reply), METRICS);
 }
 
-/* Holds connections without a word, then asks by one more. */
-static void *greedy_client(void *arg)
+/* ---------------------------------------------------------------- slow clients */
+
+#define SLOW 16
+
+/* Begins a request by each of many connections, then asks by one more. */
+struct crowd {
+	struct exchange exchange; /* the one more */
+	const char *begins;	  /* what each of the others sends */
+	char replies[SLOW][512];  /* what each of them got meanwhile */
+};
+
+static int connect_to(const struct server *server, int receive_buffer)
 {
-	struct exchange *exchange = arg;
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
-		.sin_port = htons(exchange->server->port),
+		.sin_port = htons(server->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
-	int silent[16];
+	const struct timeval patience = { .tv_sec = 10 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	for (size_t i = 0; i < 16; i++) {
-		silent[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (connect(silent[i], (struct sockaddr *)&address, sizeof(address)))
-			perror("connect");
+	if (receive_buffer)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		perror("connect");
+	return fd;
+}
+
+static void *crowd_of_clients(void *arg)
+{
+	struct crowd *crowd = arg;
+	int slow[SLOW];
+
+	for (size_t i = 0; i < SLOW; i++) {
+		slow[i] = connect_to(crowd->exchange.server, 4096);
+		if (send(slow[i], crowd->begins, strlen(crowd->begins), MSG_NOSIGNAL) < 0)
+			perror("send");
 	}
-	client(exchange);
-	for (size_t i = 0; i < 16; i++)
-		close(silent[i]);
+	converse(&crowd->exchange);
+	for (size_t i = 0; i < SLOW; i++) {
+		if (recv(slow[i], crowd->replies[i], sizeof(crowd->replies[i]) - 1,
+			 MSG_DONTWAIT) < 0)
+			crowd->replies[i][0] = '\0';
+		close(slow[i]);
+	}
+	if (write(crowd->exchange.server->done, &(uint64_t){ 1 }, 8) < 0)
+		perror("write");
 	return NULL;
 }
 
-static void one_address_cannot_take_every_place(void **state)
+static void scrape_in(struct crowd *crowd)
+{
+	pthread_t thread;
+
+	crowd->exchange.request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+				  "Connection: close\r\n\r\n";
+	assert_int_equal(pthread_create(&thread, NULL, crowd_of_clients, crowd), 0);
+	assert_int_equal(ncg_loop_run(crowd->exchange.server->loop), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* More than there are places for one address, and none of them has a whole request. */
+static void a_scrape_is_served_in_a_crowd_of_slow_requests(void **state)
+{
+	static const char *const begins[] = { "", "GET /metr", "GET /metrics HTTP/1.1\r\nX: y\r\n",
+					      "GET /metrics HTTP/1.1\r\nHost: a\r\n"
+					      "Content-Length: 1000000000\r\n\r\nbody" };
+
+	for (size_t b = 0; b < sizeof(begins) / sizeof(*begins); b++) {
+		struct crowd crowd = { .exchange.server = *state, .begins = begins[b] };
+		size_t told = 0;
+
+		crowd.exchange.server->renders = 0;
+		scrape_in(&crowd);
+		assert_starts(crowd.exchange.reply, "HTTP/1.1 200 ");
+		assert_string_equal(body_of(crowd.exchange.reply), METRICS);
+		assert_int_equal(crowd.exchange.server->renders, 1);
+		/* Who had to go was told so, in words. */
+		for (size_t i = 0; i < SLOW; i++) {
+			if (!*crowd.replies[i])
+				continue;
+			assert_starts(crowd.replies[i], "HTTP/1.1 503 ");
+			assert_has(crowd.replies[i], "\r\nConnection: close\r\n");
+			assert_has(body_of(crowd.replies[i]), "Too many connections are open");
+			told++;
+		}
+		assert_int_equal(told, SLOW + 1 - 8);
+		free(crowd.exchange.reply);
+	}
+}
+
+/* As many that ask and take nothing of the reply. */
+static void a_scrape_is_served_in_a_crowd_of_slow_readers(void **state)
+{
+	struct crowd crowd = {
+		.exchange.server = *state,
+		.begins = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	};
+
+	crowd.exchange.server->big = BIG_SIZE;
+	scrape_in(&crowd);
+	assert_starts(crowd.exchange.reply, "HTTP/1.1 200 ");
+	assert_int_equal(crowd.exchange.reply + crowd.exchange.size -
+			 body_of(crowd.exchange.reply), BIG_SIZE);
+	free(crowd.exchange.reply);
+}
+
+/* Sends a line now and then, until it is answered; a limit so that a test ends. */
+static void *trickling_client(void *arg)
+{
+	struct exchange *exchange = arg;
+	int fd = connect_to(exchange->server, 0);
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+	const char *line = exchange->request;
+
+	exchange->reply = calloc(1, 1024);
+	for (int i = 0; i < 300 && poll(&answer, 1, 20) == 0; i++) {
+		if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+			break;
+		line = "X-More: x\r\n";
+	}
+	if (answer.revents)
+		exchange->size = recv(fd, exchange->reply, 1023, 0);
+	close(fd);
+	if (write(exchange->server->done, &(uint64_t){ 1 }, 8) < 0)
+		perror("write");
+	return NULL;
+}
+
+static void a_request_has_one_deadline_however_it_trickles(void **state)
+{
+	struct exchange exchange = {
+		.server = *state, .request = "GET /metrics HTTP/1.1\r\n",
+	};
+	pthread_t thread;
+
+	ncg_http_set_deadlines(exchange.server->http, 200, 60000);
+	assert_int_equal(pthread_create(&thread, NULL, trickling_client, &exchange), 0);
+	assert_int_equal(ncg_loop_run(exchange.server->loop), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_starts(exchange.reply, "HTTP/1.1 408 ");
+	assert_has(body_of(exchange.reply), "The request was not whole");
+	assert_int_equal(exchange.server->renders, 0);
+	free(exchange.reply);
+}
+
+/* Takes some of its reply now and then, so that no limit on idleness ends it. */
+static void *sipping_client(void *arg)
+{
+	struct exchange *exchange = arg;
+	int fd = connect_to(exchange->server, 4096);
+	struct pollfd end = { .fd = fd };
+	ssize_t n = 0;
+	char some[256];
+
+	if (send(fd, exchange->request, strlen(exchange->request), MSG_NOSIGNAL) < 0)
+		perror("send");
+	for (int i = 0; i < 300 && n >= 0 && poll(&end, 1, 20) == 0; i++) {
+		n = recv(fd, some, sizeof(some), 0);
+		if (n > 0)
+			exchange->size += n;
+	}
+	exchange->hangs_up = n < 0 || end.revents & (POLLERR | POLLHUP);
+	close(fd);
+	if (write(exchange->server->done, &(uint64_t){ 1 }, 8) < 0)
+		perror("write");
+	return NULL;
+}
+
+static void a_reply_has_one_deadline_however_it_is_taken(void **state)
 {
 	struct exchange exchange = {
 		.server = *state,
@@ -360,12 +509,27 @@ static void one_address_cannot_take_every_place(void **state)
 	};
 	pthread_t thread;
 
-	assert_int_equal(pthread_create(&thread, NULL, greedy_client, &exchange), 0);
+	exchange.server->big = BIG_SIZE;
+	ncg_http_set_deadlines(exchange.server->http, 60000, 200);
+	assert_int_equal(pthread_create(&thread, NULL, sipping_client, &exchange), 0);
 	assert_int_equal(ncg_loop_run(exchange.server->loop), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(exchange.size, 0);
-	assert_int_equal(exchange.server->renders, 0);
-	free(exchange.reply);
+	assert_true(exchange.hangs_up);
+	assert_true(exchange.size < BIG_SIZE);
+}
+
+/* A kept connection that asks nothing more goes without a word that nobody awaits. */
+static void a_kept_connection_ends_in_silence(void **state)
+{
+	struct server *server = *state;
+	ncg_autofree char *reply = NULL;
+	size_t size;
+
+	ncg_http_set_deadlines(server->http, 200, 60000);
+	reply = exchange_with(server, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", false,
+			      &size);
+	assert_starts(reply, "HTTP/1.1 200 ");
+	assert_string_equal(body_of(reply), METRICS);
 }
 
 static void bad_http_is_refused(void **state)
@@ -502,7 +666,11 @@ int main(void)
 		TEST(a_connection_serves_many_requests),
 		TEST(a_large_reply_is_whole),
 		TEST(a_client_that_hangs_up_harms_nobody),
-		TEST(one_address_cannot_take_every_place),
+		TEST(a_scrape_is_served_in_a_crowd_of_slow_requests),
+		TEST(a_scrape_is_served_in_a_crowd_of_slow_readers),
+		TEST(a_request_has_one_deadline_however_it_trickles),
+		TEST(a_reply_has_one_deadline_however_it_is_taken),
+		TEST(a_kept_connection_ends_in_silence),
 		TEST(bad_http_is_refused),
 		TEST(a_server_can_be_closed_at_any_time),
 		cmocka_unit_test(malformed_addresses_are_refused),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Text of any bytes as JSON: what is UTF-8 stays, each byte that is not becomes U+FFFD. */
+/*
+ * Text of any bytes as JSON: what is UTF-8 stays, each byte that is not becomes U+FFFD.
+ * Numbers without a sign: never negative ones.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,10 +46,35 @@ static void text_of_any_bytes(void **state)
 	}
 }
 
+static void numbers_without_a_sign(void **state)
+{
+	static const struct {
+		__u64 value;
+		json_int_t number;
+	} cases[] = {
+		{ 0, 0 },
+		{ 4096, 4096 },
+		{ INT64_MAX, INT64_MAX },
+		{ INT64_MAX + 1ULL, INT64_MAX },
+		{ -4096ULL, INT64_MAX },
+		{ UINT64_MAX, INT64_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		json_t *json = ncg_json_unsigned(cases[i].value);
+
+		assert_true(json_is_integer(json));
+		assert_true(json_integer_value(json) == cases[i].number);
+		json_decref(json);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_of_any_bytes),
+		cmocka_unit_test(numbers_without_a_sign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

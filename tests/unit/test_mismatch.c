@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "metrics_unique.h"
 #include "mismatch.h"
 #include "tree.h"
 
@@ -181,6 +182,7 @@ static void assert_metric(const struct ncg_mismatch_watch *watch, const char *sa
 	assert_int_equal(ncg_exposition_new(0, &e), 0);
 	ncg_mismatch_watch_metrics(watch, e);
 	assert_int_equal(ncg_exposition_finish(e, &all, NULL), 0);
+	assert_metrics_unique(all);
 	if (!strstr(all, sample) == there)
 		fail_msg("'%s' %s in\n%s", sample, there ? "is not" : "is", all);
 }
@@ -297,6 +299,35 @@ static void memory_of_no_device(void **state)
 	guest.uses = uses;
 }
 
+/* Of one process: each has its own id in metrics, and its own number in the trail. */
+static void several_vms_of_one_process(void **state)
+{
+	struct test *test = *state;
+	struct ncg_walk_vm other_vm = vm;
+	struct ncg_picture_guest guests[] = { guest, guest };
+	const struct ncg_picture both = { .guests = guests, .count = 2 };
+	json_t *record;
+
+	other_vm.vm.id = 9;
+	guests[0].vm = &other_vm;
+	strcpy(guests[0].id, "77-500.2");
+	guests[0].use_count = guests[1].use_count = 1;
+	assert_int_equal(ncg_mismatch_watch_look(test->watch, &both), 0);
+	assert_int_equal(ncg_audit_records(test->audit), 2);
+	assert_metric(test->watch, "ncgate_mismatches{mismatch=\"unexpected\"} 2\n", true);
+	assert_metric(test->watch, "ncgate_mismatch_bytes{guest=\"77-500\",device=\"0001:02:03.4\","
+				   "bar=\"2\",mismatch=\"unexpected\"} 4096\n", true);
+	assert_metric(test->watch, "ncgate_mismatch_bytes{guest=\"77-500.2\",device=\"0001:02:03.4\","
+				   "bar=\"2\",mismatch=\"unexpected\"} 4096\n", true);
+	guests[0].use_count = 0;
+	assert_int_equal(ncg_mismatch_watch_look(test->watch, &both), 0);
+	record = last_record();
+	assert_string_equal(text(record, "type"), "mismatch_over");
+	assert_string_equal(text(json_object_get(record, "guest"), "id"), "77-500");
+	assert_int_equal(json_integer_value(json_object_get(record, "vm")), 9);
+	json_decref(record);
+}
+
 #define test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -307,6 +338,7 @@ int main(void)
 		test(asks_for_the_right_thing),
 		test(part_of_a_bar),
 		test(memory_of_no_device),
+		test(several_vms_of_one_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,6 +332,11 @@ static void test_statement_errors(void **state)
 		  "7:12: 'alow' is not a statement; " STATEMENTS " (did you mean 'allow'?)" },
 		{ "Deny *:*", "1:1: 'Deny' is not a statement; " STATEMENTS " (did you mean 'deny'?)" },
 		{ "dney *:*", "1:1: 'dney' is not a statement; " STATEMENTS " (did you mean 'deny'?)" },
+		/* the longest common beginning, also where more letters differ */
+		{ "def allow", "1:1: 'def' is not a statement; " STATEMENTS " (did you mean 'default'?)" },
+		{ "hook trap",
+		  "1:1: 'hook' is not a statement; " STATEMENTS " (did you mean 'without-hook'?)" },
+		{ "d", "1:1: 'd' is not a statement; " STATEMENTS },
 		{ "\tmod audit", "1:2: 'mod' is not a statement; " STATEMENTS " (did you mean 'mode'?)" },
 		{ "defualt deny",
 		  "1:1: 'defualt' is not a statement; " STATEMENTS " (did you mean 'default'?)" },

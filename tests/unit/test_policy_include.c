@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #include "policy.h"
 #include "policy_memory.h"
+#include "policy_named.h"
 
 #define _cleanup_policy_ __attribute__((cleanup(ncg_policy_freep)))
 #define _cleanup_errors_ __attribute__((cleanup(ncg_policy_errors_freep)))
@@ -339,14 +341,14 @@ static void test_name_errors(void **state)
 		const char *text, *error;
 	} cases[] = {
 		{ "allow \"NVIDIA\":*",
-		  "7: '\"NVIDIA\"' is no vendor; " VENDOR_NAME
+		  "7: '\"NVIDIA\"' is not a vendor name in pci.ids; " VENDOR_NAME
 		  " (did you mean '\"NVIDIA Corporation\"'?)" },
-		{ "allow \"Nobody\":\"Nothing\"", "7: '\"Nobody\"' is no vendor; " VENDOR_NAME },
-		{ "allow \"\":1", "7: '\"\"' is no vendor; " VENDOR_NAME },
+		{ "allow \"Nobody\":\"Nothing\"", "7: '\"Nobody\"' is not a vendor name in pci.ids; " VENDOR_NAME },
+		{ "allow \"\":1", "7: '\"\"' is not a vendor name in pci.ids; " VENDOR_NAME },
 		{ "allow 10de:\"GH1000\"",
-		  "12: '\"GH1000\"' is no device of vendor 10de; " DEVICE_NAME
+		  "12: '\"GH1000\"' is not a device name of vendor 10de in pci.ids; " DEVICE_NAME
 		  " (did you mean '\"GH100 \\x1b\"'?)" },
-		{ "allow 10de:\"gh1\"", "12: '\"gh1\"' is no device of vendor 10de; " DEVICE_NAME },
+		{ "allow 10de:\"gh1\"", "12: '\"gh1\"' is not a device name of vendor 10de in pci.ids; " DEVICE_NAME },
 		{ "allow 10de:\"Twins\"",
 		  "12: '\"Twins\"' is the name of 10de:0001 and 10de:0002; expected the id of one of "
 		  "them" },
@@ -378,6 +380,129 @@ static void test_name_errors(void **state)
 		snprintf(expected, sizeof(expected), "p:1:%s\n", cases[i].error);
 		expect_errors(&memory, "p", expected);
 	}
+}
+
+/* A name that pci.ids does not tell stands for what it stood for before. */
+static void test_known_names(void **state)
+{
+	static const struct memory_known known[] = {
+		{ "\"NVIDIA\":*", 0x10de, 0 },
+		{ "\"NVIDIA\":2330", 0x10de, 0x2330 },
+		{ "\"Nobody\":\"Nothing\"", 0xfff0, 1 },
+		{ "\"Vendor 7\":\"Nothing\"", 0xfff7, 2 },
+		{ "10de:\"Twins\"", 0x10de, 2 },
+		{ "\"Vendor 7\":\"Device 8\"", 1, 1 },
+	};
+	static const struct {
+		const char *text, *name;
+		unsigned int vendor, device;
+		bool gone;
+	} cases[] = {
+		{ "allow \"NVIDIA\":*", "\"NVIDIA\":*", 0x10de, 0, true },
+		{ "allow \"NVIDIA\":0x2330 bar=2", "\"NVIDIA\":2330", 0x10de, 0x2330, true },
+		/* the whole goes by before: half of each would be no device at all */
+		{ "allow \"Nobody\":\"Nothing\"", "\"Nobody\":\"Nothing\"", 0xfff0, 1, true },
+		{ "allow \"Vendor 7\":\"Nothing\"", "\"Vendor 7\":\"Nothing\"", 0xfff7, 2, true },
+		/* what has become the name of several */
+		{ "allow 10DE:\"Twins\"", "10de:\"Twins\"", 0x10de, 2, true },
+		/* what pci.ids tells goes first, also where it is something else */
+		{ "allow \"Vendor 7\":\"Device 8\"", "\"Vendor 7\":\"Device 8\"", 7, 8, false },
+		{ "allow 7:\"Device 8\"", "0007:\"Device 8\"", 7, 8, false },
+		{ "allow 7:8", NULL, 7, 8, false },
+	};
+	struct memory memory = { .names = names, .name_count = ARRAY_SIZE(names),
+				 .known = known, .known_count = ARRAY_SIZE(known) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct memory_file file = { .path = "p", .text = cases[i].text };
+		_cleanup_policy_ struct ncg_policy *policy = NULL;
+		const struct ncg_policy_rule *rule;
+
+		memory.files = &file;
+		memory.file_count = 1;
+		policy = load_good(&memory, "p");
+		rule = &policy->rules[0];
+		assert_int_equal(rule->value.vendor, cases[i].vendor);
+		assert_int_equal(rule->value.device, cases[i].device);
+		assert_int_equal(rule->gone, cases[i].gone);
+		assert_int_equal(policy->named_count, cases[i].name != NULL);
+		assert_int_equal(!rule->name, !cases[i].name);
+		if (rule->name)
+			assert_string_equal(rule->name, cases[i].name);
+	}
+	/* Without any pci.ids as well. */
+	memory.error = -ENOENT;
+	memory.file_count = 1;
+	{
+		const struct memory_file file = { .path = "p", .text = cases[0].text };
+		_cleanup_policy_ struct ncg_policy *policy = NULL;
+
+		memory.files = &file;
+		policy = load_good(&memory, "p");
+		assert_true(policy->rules[0].gone);
+	}
+	/* What was never known, and what has another error, is refused. */
+	{
+		const struct memory_file file = { .path = "p", .text = "allow \"NVIDIA\":23301\n"
+								       "allow \"Nvidia\":*\n" };
+
+		memory.files = &file;
+		memory.error = 0;
+		expect_errors(&memory, "p",
+			      "p:1:16: '23301' is out of range; expected 0 to ffff in hex, or *\n"
+			      "p:1:7: '\"NVIDIA\"' is not a vendor name in pci.ids; " VENDOR_NAME
+			      " (did you mean '\"NVIDIA Corporation\"'?)\n"
+			      "p:2:7: '\"Nvidia\"' is not a vendor name in pci.ids; " VENDOR_NAME "\n");
+	}
+}
+
+/* Each name once, by its bytes, with the first rule that has it. */
+static void test_named(void **state)
+{
+	FILES({ .path = "p", .text = "allow \"Vendor 2\":*\nallow 1:1\nallow \"Vendor 1\":\"Device 3\"\n"
+				     "deny \"Vendor 2\":* bar=1\nallow 1:\"Device 3\"\n" });
+	_cleanup_policy_ struct ncg_policy *policy = load_good(&memory, "p");
+	static const char *const lines[] = { "0001:0003 \"Vendor 1\":\"Device 3\"",
+					     "0002:* \"Vendor 2\":*",
+					     "0001:0003 0001:\"Device 3\"" };
+	static const __u32 rules[] = { 2, 0, 4 };
+
+	assert_int_equal(policy->named_count, ARRAY_SIZE(lines));
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		char *line = ncg_policy_named_line(&policy->rules[policy->named[i]]);
+
+		assert_int_equal(policy->named[i], rules[i]);
+		assert_string_equal(line, lines[i]);
+		free(line);
+	}
+}
+
+/* A hint costs a look at every name: only errors that are shown get one. */
+static void test_hints_are_bounded(void **state)
+{
+	struct memory memory = { .names = names, .name_count = ARRAY_SIZE(names) };
+	struct ncg_policy_sources sources = memory_sources(&memory);
+	struct ncg_policy_errors *errors;
+	struct ncg_policy *policy;
+	struct memory_file file = { .path = "p" };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	for (unsigned int i = 0; i < NCG_POLICY_ERRORS_MAX + 50; i++)
+		fputs("allow \"NVIDIA\":*\n", out);
+	fclose(out);
+	file.text = text;
+	memory.files = &file;
+	memory.file_count = 1;
+	assert_int_equal(ncg_policy_parse_file("p", &sources, &policy, &errors), -EINVAL);
+	assert_int_equal(errors->count, NCG_POLICY_ERRORS_MAX);
+	assert_int_equal(errors->more, 50);
+	assert_int_equal(memory.hints, NCG_POLICY_ERRORS_MAX);
+	ncg_policy_errors_free(errors);
+	free(text);
 }
 
 static void test_no_names(void **state)
@@ -421,6 +546,9 @@ int main(void)
 		cmocka_unit_test(test_size_bound),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_name_errors),
+		cmocka_unit_test(test_known_names),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_hints_are_bounded),
 		cmocka_unit_test(test_no_names),
 	};
 

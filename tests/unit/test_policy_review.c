@@ -143,16 +143,20 @@ static bool covers(const struct ncg_policy_rule *a, const struct ncg_policy_rule
 static char *made_policy(void)
 {
 	static const char *const ids[] = { "1", "2", "*" };
-	static const char *const more[] = { "",		"",	       " bar=0",  " bar=0,1",
-					    " class=02", " class=0201", " uid=1",  " cgroup=/a",
-					    " cgroup=/", " cgroup=/a/b" };
+	static const char *const more[] = {
+		"",	     "",	  " bar=0",	  " bar=0,1",	    " bar=1",
+		" bar=1,2",  " class=02", " class=0201",  " uid=1",	    " cgroup=/a",
+		" cgroup=/", " cgroup=/a/b", " cgroup=/a/c bar=1", " cgroup=/b bar=0,1,2",
+		" cgroup=/a/b/c uid=1", " slot=0:1:*.*", " slot=0:1:2.*", " subsystem=1:*",
+		" subsystem=1:2 bar=0", " cgroup=/ bar=2",
+	};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	for (int rules = 1 + rand() % 24; rules; rules--)
+	for (int rules = 1 + rand() % 40; rules; rules--)
 		fprintf(out, "%s %s:%s%s\n", rand() % 2 ? "allow" : "deny", ids[rand() % 3],
-			ids[rand() % 3], more[rand() % 10]);
+			ids[rand() % 3], more[rand() % (sizeof(more) / sizeof(*more))]);
 	fclose(out);
 	return text;
 }
@@ -161,7 +165,7 @@ static void test_every_pair(void **state)
 {
 	(void)state;
 	srand(4);
-	for (unsigned int n = 0; n < 2000; n++) {
+	for (unsigned int n = 0; n < 4000; n++) {
 		ncg_autofree struct ncg_policy_findings *findings = NULL;
 		ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
 		ncg_autofree char *text = made_policy();
@@ -184,6 +188,65 @@ static void test_every_pair(void **state)
 	}
 }
 
+/* ------------------------------------------------------------------------ work */
+
+/* What a policy of so many rules, each made by write(), is held against. */
+static size_t work_of(unsigned int rules, void (*write)(FILE *out, unsigned int rule))
+{
+	ncg_autofree struct ncg_policy_findings *findings = NULL;
+	ncg_cleanup(ncg_policy_freep) struct ncg_policy *policy = NULL;
+	ncg_autofree char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (unsigned int i = 0; i < rules; i++)
+		write(out, i);
+	fclose(out);
+	policy = parse(text);
+	assert_int_equal(policy->rule_count, rules);
+	assert_int_equal(ncg_policy_review(policy, NULL, &findings), 0);
+	return findings->compared;
+}
+
+/* One device, first its one BAR and then the other. */
+static void two_bars(FILE *out, unsigned int rule)
+{
+	fprintf(out, "allow 1af4:1110 bar=%u\n", rule < 30000 ? 0 : 1);
+}
+
+/* Every set of BARs, none within one before it where that can be. */
+static void every_bars(FILE *out, unsigned int rule)
+{
+	fprintf(out, "allow %04x:1110 bar=", rule / 63);
+	for (unsigned int bar = 0, set = 1 + rule % 63; bar < 6; bar++)
+		if (set >> bar & 1)
+			fprintf(out, "%u%s", bar, set >> (bar + 1) ? "," : "\n");
+}
+
+/* Many sets of fields, and cgroups as deep as they may be. */
+static void deep(FILE *out, unsigned int rule)
+{
+	static const char *const sets[] = { "*:1", "1:*", "1:1", "*:* class=02", "*:1 class=02",
+					    "1:* class=02", "*:* uid=1", "1:* uid=1" };
+
+	if (rule < 8) {
+		fprintf(out, "allow %s\n", sets[rule]);
+		return;
+	}
+	fprintf(out, "deny %04x:%04x cgroup=", rule >> 8, rule & 0xff);
+	for (unsigned int level = 0; level < 32; level++)
+		fputs("/y", out);
+	fputs("\n", out);
+}
+
+static void test_work(void **state)
+{
+	(void)state;
+	assert_in_range(work_of(60000, two_bars), 60000, 4 * 60000);
+	assert_in_range(work_of(60000, every_bars), 60000, 64 * 60000);
+	assert_in_range(work_of(60000, deep), 60000, 12 * 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_every_pair),
+		cmocka_unit_test(test_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,7 @@ struct options {
 	uint64_t accesses;
 	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
+	unsigned int idle_vms;	/* besides the one that runs */
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
 	uint64_t vms;		/* made and ended, without a guest */
@@ -449,6 +450,7 @@ static const char usage[] =
 "  --bar-ipa ADDR      where the first BAR goes (0x8000000000); the others\n"
 "                      follow, each aligned to its size\n"
 "  --ipa-bits N        size of the guest-physical space (40)\n"
+"  --idle-vms N        make N VMs besides, which run nothing (0)\n"
 "  --el2               run the guest at EL2\n"
 "  --nested            run it within a guest\n"
 "  --iommufd           open devices by their own files, not by their groups\n"
@@ -495,7 +497,7 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
-	       REMAP, VMS, EXEC, IOMMUFD, BACKING, EL2, NESTED, IGNORED };
+	       REMAP, VMS, EXEC, IOMMUFD, BACKING, EL2, NESTED, IDLE_VMS, IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -515,6 +517,7 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "gicv2", no_argument, NULL, GICV2 },
 		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "exec", no_argument, NULL, EXEC },
+		{ "idle-vms", required_argument, NULL, IDLE_VMS },
 		{ "store", required_argument, NULL, STORE },
 		{ "touch-pages", required_argument, NULL, TOUCH_PAGES },
 		{ "touch-stride", required_argument, NULL, TOUCH_STRIDE },
@@ -602,6 +605,9 @@ static void parse(int argc, char **argv, struct options *ret)
 		case REMAP:
 			ret->remap = true;
 			ret->remap_count = number(optarg);
+			break;
+		case IDLE_VMS:
+			ret->idle_vms = number(optarg);
 			break;
 		case VMS:
 			ret->vms = number(optarg);
@@ -708,6 +714,10 @@ int main(int argc, char **argv)
 	vm = must(ioctl(kvm, KVM_CREATE_VM,
 			KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
 		  "KVM_CREATE_VM");
+
+	for (unsigned int i = 0; i < opt.idle_vms; i++)
+		must(ioctl(kvm, KVM_CREATE_VM, KVM_VM_TYPE_ARM_IPA_SIZE(opt.ipa_bits)),
+		     "KVM_CREATE_VM");
 
 	ram = map_ram(&opt);
 	if (opt.split)

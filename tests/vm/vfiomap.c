@@ -6,6 +6,7 @@
  *	bar0 … bar5, rom, config, vga	a page of that region
  *	beyond				a region that no device has
  *	private0 … private5		a BAR, but MAP_PRIVATE
+ *	lengthA:N			BAR A, N bytes of it, N in hexadecimal
  *	remapA-B			a page of BAR A turned into one of BAR B by
  *					remap_file_pages(2)
  *	compatA				BAR A, in a 32-bit process (vfiomap32)
@@ -42,14 +43,19 @@ static void give_up(const char *what)
 }
 
 /* 0 or an errno value. */
-static int try_map(int fd, off_t offset, int flags)
+static int try_length(int fd, off_t offset, int flags, size_t length)
 {
-	void *at = mmap(NULL, page, PROT_READ, flags, fd, offset);
+	void *at = mmap(NULL, length, PROT_READ, flags, fd, offset);
 
 	if (at == MAP_FAILED)
 		return errno;
-	munmap(at, page);
+	munmap(at, length);
 	return 0;
+}
+
+static int try_map(int fd, off_t offset, int flags)
+{
+	return try_length(fd, offset, flags, page);
 }
 
 static int try_file(int fd, const char *name)
@@ -110,8 +116,11 @@ static int try_compat(const char *bar)
 
 static int try(const char *what)
 {
+	size_t length;
 	int from, to;
 
+	if (sscanf(what, "length%d:%zx", &to, &length) == 2)
+		return try_length(DEVICE, OFFSET(to), MAP_SHARED, length);
 	if (sscanf(what, "bar%d", &to) == 1)
 		return try_map(DEVICE, OFFSET(to), MAP_SHARED);
 	if (sscanf(what, "private%d", &to) == 1)

@@ -23,8 +23,6 @@ refused 2 "bad.conf:2:12: " ncgated $good --config "$work/bad.conf"
 refused 2 "No such file" ncgated $good --config "$work/none.conf"
 refused 2 "not an ADDRESS:PORT" ncgated $good --listen nonsense
 refused 2 "no arguments" ncgated $good surplus
-refused 13 "audit log" ncgated $good --audit /nowhere/audit.jsonl
-
 mv /dev/kvm /dev/kvm.away
 refused 10 "/dev/kvm is missing" ncgated $good
 mv /dev/kvm.away /dev/kvm
@@ -36,13 +34,6 @@ refused 11 "CONFIG_DEBUG_INFO_BTF" unshare -m sh -c \
 refused 15 "CAP_BPF and CAP_PERFMON" setpriv --bounding-set=-bpf,-perfmon,-sys_admin \
 	--inh-caps=-bpf,-perfmon,-sys_admin ncgated $good
 refused 15 "no BPF file system" unshare -m sh -c "umount /sys/fs/bpf && exec ncgated $good"
-
-busybox httpd -f -p 127.0.0.1:9188 -h "$work/empty" &
-pids="$pids $!"
-taken() { grep -q ':23E4 .* 0A ' /proc/net/tcp; }
-wait_for 10 taken
-refused 12 "127.0.0.1:9188 cannot be listened on: Address already in use" ncgated $good
-end $!
 
 # State of another layout is refused as it is, not adapted and not half used.
 daemon

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The unit under systemd itself, in a container of the host: it starts with all its
 # restrictions, before a VMM that is an ordinary service with no word about ncgated; it
-# reloads, is restarted when it is killed, and ends. Without the unit the same VMM gets
-# what its policy denies.
+# reloads, is restarted when it is killed or hangs, and ends. Without the unit the same VMM
+# gets what its policy denies. The unit loads vfio-pci, which nobody has loaded before.
 # kernels: 6.12
 # limit: 600
 passthrough $bochs
@@ -76,6 +76,14 @@ power_off
 rm $root/var/vmm.json
 
 ln -s ../ncgated.service $root/etc/systemd/system/basic.target.wants/ncgated.service
+# A daemon that hangs is to be noticed within the limits of a test.
+mkdir $root/etc/systemd/system/ncgated.service.d
+write_unit ncgated.service.d/watchdog.conf <<-END
+	[Service]
+	WatchdogSec=15
+	TimeoutAbortSec=2
+END
+vfio_unload # the device stays meant for vfio-pci, by its driver_override
 boot
 wait_for 150 vmm_has_run
 has $root/var/vmm.json '"kvm-error"'
@@ -85,6 +93,8 @@ equal "$(state ncgated.service ActiveState)" active "the unit"
 	"$(state vmm.service ExecMainStartTimestampMonotonic)" ] || fail "the VMM was started first"
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 1 "grade"
+! inside systemctl show -P ExecStartPre ncgated.service | grep -q 'status=[^0]' ||
+	fail "vfio-pci was not loaded by the unit"
 equal "$(sample ncgate_bar_mmaps_before_gate)" 0 "mappings before the gate"
 equal "$(sample ncgate_guests)" 0 "the walk works under the unit's restrictions"
 inside ncgate status | grep -q hook || fail "ncgate status inside"
@@ -102,6 +112,17 @@ inside kill -KILL "$before"
 restarted() { shows ncgated.service ActiveState active && ! shows ncgated.service MainPID "$before"; }
 wait_for 20 restarted
 wait_for 10 generation 2
+
+# It hangs: the gate stands, and it is restarted.
+before=$(state ncgated.service MainPID)
+printf 'mode enforce\ndefault deny\n' > $root/etc/ncgate/policy.conf
+inside systemctl reload ncgated.service
+wait_for 10 generation 3
+inside kill -STOP "$before"
+guest hung --device $bochs --bar 0 --store unaligned
+equal "$(result hung)" kvm-error "denied while the daemon hangs"
+wait_for 60 restarted
+wait_for 20 generation 3
 inside systemctl stop ncgated.service
 equal "$(state ncgated.service Result)" success "how it ended"
 [ -e /sys/fs/bpf/ncgate/links/decide_hook ] || fail "the gate went with the daemon"

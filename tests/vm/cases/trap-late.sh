@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# vfio-pci loaded after ncgated: the trap is attached once it is there. The programs
-# hold vfio-pci-core, so it stays where it is while they are attached; without them it
-# can be loaded anew, and the trap alone, with no daemon, knows its files as before.
+# vfio-pci loaded after ncgated: the trap stands already. The programs hold vfio-pci-core,
+# so it stays where it is while they are attached; without them it can be loaded anew, and
+# the trap alone, with no daemon, knows its files as before.
 # kernels: 6.12 7.3
 # hook: no
 vfio_unload # another case of this boot may have loaded it
@@ -13,11 +13,11 @@ policy <<-END
 END
 daemon
 metrics
-equal "$(sample 'ncgate_enforcement_grade{grade="none"}')" 1 "grade before vfio-pci is loaded"
-equal "$(sample ncgate_bar_mmaps_before_gate)" "" "mappings before there is a gate"
+equal "$(sample 'ncgate_enforcement_grade{grade="trap"}')" 1 "grade before vfio-pci is loaded"
 vfio_load
-trap_attached() { metrics; [ "$(sample 'ncgate_enforcement_grade{grade="trap"}')" = 1 ]; }
-wait_for 20 trap_attached
+observed() { metrics; [ "$(sample 'ncgate_program_attached{program="bar_mmap"}')" = 1 ]; }
+wait_for 20 observed
+equal "$(sample 'ncgate_enforcement_grade{grade="trap"}')" 1 "grade after vfio-pci is loaded"
 equal "$(sample ncgate_bar_mmaps_before_gate)" 0 "mappings before the gate"
 
 trapped() { # trapped NAME

@@ -142,7 +142,12 @@ end() { # end PID
 	wait "$1" 2>/dev/null || :
 }
 
-metrics() { busybox wget -q -O - "$url/metrics" > "$work/metrics"; }
+# metrics: one scrape, in which no series stands twice.
+metrics() {
+	busybox wget -q -O - "$url/metrics" > "$work/metrics" || return
+	awk '!/^#/ { sub(/ [^ ]*$/, ""); if (seen[$0]++) { print "twice: " $0; bad = 1 } }
+		END { exit bad }' "$work/metrics" >&2 || fail "a series stands twice"
+}
 
 # walked PID...: has the daemon walk these guests now, whatever its share of a CPU allows:
 # what it shows of them next is what they have.
