@@ -194,8 +194,12 @@ static void print_repeats(FILE *out, const json_t *record)
 
 		fprintf(out, "%s %lld %s", i ? "," : "", number(entry, "count"),
 			ncg_record_string(entry, "type"));
-		if (*guest)
-			fprintf(out, " of %s", guest);
+		if (*guest) {
+			char name[NCG_TEXT_NAME_LEN];
+
+			ncg_text_name(guest, strlen(guest), name);
+			fprintf(out, " of %s", name);
+		}
 		if (json_object_get(entry, "device")) {
 			fputc(' ', out);
 			print_place(out, entry);
