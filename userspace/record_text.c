@@ -249,7 +249,21 @@ static const struct {
 	{ "gap", print_gap, LOG_WARNING },
 	{ "clock_changed", print_clock, LOG_NOTICE },
 	{ "rotation", print_rotation, LOG_INFO },
+	{ "hazard", print_any, LOG_NOTICE },
+	{ "gate", print_any, LOG_NOTICE },
+	{ "mismatch", print_any, LOG_NOTICE },
+	{ "mismatch_over", print_any, LOG_NOTICE },
+	{ "unreadable_event", print_any, LOG_NOTICE },
+	{ "invalid", print_any, LOG_NOTICE },
 };
+
+bool ncg_record_is_type(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(types[i].type, type))
+			return true;
+	return false;
+}
 
 char *ncg_record_text(const json_t *record)
 {
