@@ -39,6 +39,7 @@ struct query {
 	char until[TIME_LEN]; /* "": to the end */
 	struct ncg_history *history; /* NULL: records are printed */
 	struct ncg_trail_clock *clock;
+	const struct ncg_trail_device *device; /* NULL: any */
 };
 
 /* ------------------------------------------------------------------------- times */
@@ -137,7 +138,8 @@ static const char *print_record(const struct query *query, const json_t *record)
 	ncg_autofree char *text = NULL;
 
 	if (!was_asked_for(query, when) ||
-	    (cli->type && !ncg_cli_is(record, "type", cli->type)) || !ncg_trail_is_about(record, cli->guest, cli->device))
+	    (cli->type && !ncg_cli_is(record, "type", cli->type)) ||
+	    !ncg_trail_is_about(record, cli->guest, query->device))
 		return NULL;
 	if (cli->json)
 		return ncg_cli_print_json_line(record) ? "no memory for it" : NULL;
@@ -282,7 +284,8 @@ static json_t *choose_entries(const struct query *query)
 	size_t i;
 
 	json_array_foreach(ncg_history_entries(query->history), i, entry)
-		if (ncg_history_was(entry, query->since, query->until) && ncg_trail_is_about(entry, query->cli->guest, query->cli->device))
+		if (ncg_history_was(entry, query->since, query->until) &&
+		    ncg_trail_is_about(entry, query->cli->guest, query->device))
 			json_array_append(chosen, entry);
 	return chosen;
 }
@@ -377,8 +380,29 @@ static int read_trail(struct query *query, struct ncg_trail *ret_trail, FILE **r
 	return r ? r : ncg_trail_read_to(path, all, query, ret_trail, ret_last);
 }
 
+/* What there cannot be is asked for by mistake: "nobody had it" would be no answer to it. */
+static bool check_filters(const struct ncg_cli *cli, struct ncg_trail_device *ret_device)
+{
+	if (cli->device && !ncg_trail_device_parse(cli->device, ret_device)) {
+		ncg_log_error(0, "--device: '%s' is not a device; expected a slot as in "
+				 "0000:01:00.0 or 01:00.0, or an id as in 10de:2342", cli->device);
+		return false;
+	}
+	if (cli->guest && !*cli->guest) {
+		ncg_log_error(0, "--guest: expected a name, UUID, id or PID");
+		return false;
+	}
+	if (cli->type && !ncg_record_is_type(cli->type)) {
+		ncg_log_error(0, "--type: '%s' is not a type of record; see AUDIT TRAIL in ncgated(8)",
+			      cli->type);
+		return false;
+	}
+	return true;
+}
+
 enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
 {
+	struct ncg_trail_device device;
 	struct query query = { .cli = cli };
 	struct ncg_trail trail;
 	FILE *last = NULL;
@@ -386,8 +410,9 @@ enum ncg_exit ncg_cli_audit(const struct ncg_cli *cli)
 
 	if (!parse_time("since", cli->since, query.since) ||
 	    !parse_time("until", cli->until, query.until) ||
-	    (cli->had && !is_memory_type(cli->had)))
+	    (cli->had && !is_memory_type(cli->had)) || !check_filters(cli, &device))
 		return NCG_EXIT_BAD_INPUT;
+	query.device = cli->device ? &device : NULL;
 	if (cli->had && (cli->follow || cli->type)) {
 		ncg_log_error(0, "--had goes neither with --follow nor with --type");
 		return NCG_EXIT_BAD_INPUT;

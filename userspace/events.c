@@ -278,7 +278,7 @@ static bool write_event(struct ncg_events *events, __u32 type, __u64 boot_ns, js
 
 /* ---------------------------------------------------------------- what is counted */
 
-/* Writes what is counted, if it is due, and forgets it once that is durable. */
+/* Writes what is counted, if it is due. The position moves once that is durable. */
 static void tell_counted(struct ncg_events *events, bool due)
 {
 	__u64 since;
@@ -286,8 +286,7 @@ static void tell_counted(struct ncg_events *events, bool due)
 	if (!ncg_fold_first(events->fold, &since) || ncg_audit_failing(events->audit) ||
 	    (!due && ncg_audit_boot_ns() < since + TELL_S * 1000000000ULL))
 		return;
-	if (ncg_audit_write(events->audit, "repeats", 0, ncg_repeats_fields(events->fold)) &&
-	    ncg_audit_sync(events->audit))
+	if (ncg_audit_write(events->audit, "repeats", 0, ncg_repeats_fields(events->fold)))
 		ncg_fold_clear(events->fold);
 }
 

@@ -80,25 +80,30 @@ static __u64 *set_of(const struct ncg_fold *fold, __u64 key)
 	return &fold->kept->keys[key % (NCG_KEPT_KEYS / WAYS) * WAYS];
 }
 
-bool ncg_fold_known(const struct ncg_fold *fold, __u64 key)
+/* Puts a key first of its set, in place of the one at `way` or of what was last. */
+static void put_first(__u64 *set, size_t way, __u64 key)
 {
-	const __u64 *set = set_of(fold, key);
+	memmove(set + 1, set, way * sizeof(*set));
+	set[0] = key;
+}
+
+bool ncg_fold_known(struct ncg_fold *fold, __u64 key)
+{
+	__u64 *set = set_of(fold, key);
 
 	for (size_t way = 0; way < WAYS; way++)
-		if (set[way] == key)
+		if (set[way] == key) {
+			put_first(set, way, key);
 			return true;
+		}
 	return false;
 }
 
 void ncg_fold_note(struct ncg_fold *fold, __u64 key)
 {
-	__u64 *set = set_of(fold, key);
-
-	if (ncg_fold_known(fold, key))
-		return;
-	/* The oldest of the set goes. */
-	memmove(set + 1, set, (WAYS - 1) * sizeof(*set));
-	set[0] = key;
+	/* What was asked for longest ago makes room. */
+	if (!ncg_fold_known(fold, key))
+		put_first(set_of(fold, key), WAYS - 1, key);
 }
 
 /* --------------------------------------------------------------------- counting */

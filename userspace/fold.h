@@ -27,7 +27,7 @@ void ncg_fold_close(struct ncg_fold *fold); /* takes NULL; what is counted stays
 __u64 ncg_fold_key(const void *data, size_t size);
 
 /* Whether an event of this key has a record. Where it has none, the caller writes one. */
-bool ncg_fold_known(const struct ncg_fold *fold, __u64 key);
+bool ncg_fold_known(struct ncg_fold *fold, __u64 key);
 void ncg_fold_note(struct ncg_fold *fold, __u64 key);
 
 enum ncg_fold_why {

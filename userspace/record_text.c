@@ -209,8 +209,12 @@ static void print_repeats(FILE *out, const json_t *record)
 
 		fprintf(out, "%s %lld %s", i ? "," : "", number(entry, "count"),
 			ncg_record_string(entry, "type"));
-		if (*guest)
-			fprintf(out, " of %s", guest);
+		if (*guest) {
+			char name[NCG_TEXT_NAME_LEN];
+
+			ncg_text_name(guest, strlen(guest), name);
+			fprintf(out, " of %s", name);
+		}
 		if (json_object_get(entry, "device")) {
 			fputc(' ', out);
 			print_place(out, entry);
@@ -262,7 +266,21 @@ static const struct {
 	{ "foreign_program", print_foreign, LOG_WARNING },
 	{ "foreign_program_gone", print_foreign, LOG_NOTICE },
 	{ "rotation", print_rotation, LOG_INFO },
+	{ "hazard", print_any, LOG_NOTICE },
+	{ "gate", print_any, LOG_NOTICE },
+	{ "mismatch", print_any, LOG_NOTICE },
+	{ "mismatch_over", print_any, LOG_NOTICE },
+	{ "unreadable_event", print_any, LOG_NOTICE },
+	{ "invalid", print_any, LOG_NOTICE },
 };
+
+bool ncg_record_is_type(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(types[i].type, type))
+			return true;
+	return false;
+}
 
 char *ncg_record_text(const json_t *record)
 {

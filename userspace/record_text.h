@@ -8,6 +8,10 @@
 #define NCGATE_RECORD_TEXT_H
 
 #include <jansson.h>
+#include <stdbool.h>
+
+/* Whether there are records of this type, as docs/audit.schema.json has them. */
+bool ncg_record_is_type(const char *type);
 
 /*
  * The sentence, visible and cut as text.h has it, for the caller to free; NULL when

@@ -151,7 +151,8 @@ static void test_hostile_length(void **state)
 
 	need_bpf();
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
-		make_event(w, .type = NCG_EVENT_DECISION, .size = lengths[i]);
+		make_event(w, .type = NCG_EVENT_DECISION, .size = lengths[i],
+			   .task.pid = (1 << 22) + i);
 	make_event(w, .type = 1U << 31);
 	assert_int_equal(ncg_events_drain(w->events), 0);
 	trail(w);
@@ -261,6 +262,25 @@ static void test_repeats_of_many_kinds(void **state)
 		exact += !!json_object_get(entry, "guest");
 	assert_int_equal(exact, NCG_KEPT_EXACT);
 	assert_in_range(i, NCG_KEPT_EXACT + 1, NCG_KEPT_ENTRIES);
+}
+
+/* Repeats far apart, each between two events with a record: told before numbers are too many. */
+static void test_repeats_far_apart(void **state)
+{
+	struct world *w = *state;
+
+	need_bpf();
+	for (__u32 n = 1; n <= 5000; n++) {
+		make_event(w, .type = NCG_EVENT_DECISION, .task = PROCESS(0));
+		make_event(w, .type = NCG_EVENT_DECISION, .task = PROCESS(n));
+		if (n % 50 == 0)
+			assert_int_equal(ncg_events_drain(w->events), 0);
+	}
+	assert_int_equal(account(w), 0);
+	assert_int_equal(count_of(w, "decision"), 5001);
+	assert_int_equal(counted(w, "decision", "repeat"), 4999);
+	assert_in_range(count_of(w, "repeats"), 2, 5);
+	assert_true(json_array_size(json_object_get(find(w, "repeats", 0), "seqs")) <= NCG_KEPT_RANGES);
 }
 
 /* A type that changes with every map: the first change each way has a record. */
@@ -389,6 +409,7 @@ int main(void)
 		test(test_hostile_length),
 		test(test_repeats),
 		test(test_repeats_of_many_kinds),
+		test(test_repeats_far_apart),
 		test(test_repeats_of_changes),
 		test(test_vms_in_a_loop),
 		test(test_processes_without_end),

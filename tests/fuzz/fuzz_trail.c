@@ -30,8 +30,8 @@ static const char *const files[] = {
 
 /* What one reading knows. */
 struct reading {
-	const char *guest; /* NULL: any */
-	const char *device;
+	const char *guest;
+	const struct ncg_trail_device *device; /* NULL: any */
 	const char *since;
 	const char *until;
 	struct ncg_trail_clock *clock;
@@ -169,13 +169,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = malloc(size + 1);
 	const char *at = text, *end = text + size;
 	struct reading reading = {};
+	struct ncg_trail_device device;
 	uint64_t lines = 0;
 
 	make_folder();
 	memcpy(text, data, size);
 	text[size] = '\0';
 	reading.guest = next_text(&at, end);
-	reading.device = next_text(&at, end);
+	reading.device = ncg_trail_device_parse(next_text(&at, end), &device) ? &device : NULL;
 	reading.since = next_text(&at, end);
 	reading.until = next_text(&at, end);
 	for (size_t i = 0; i + 1 < FILES; i++) {

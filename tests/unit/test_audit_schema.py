@@ -116,6 +116,11 @@ class Schema(unittest.TestCase):
         written |= set(re.findall(r'return "([a-z0-9_]+)"', events))
         self.assertEqual(written, set(audit_schema.load()["properties"]["type"]["enum"]))
 
+    def test_every_type_can_be_asked_for(self):
+        with open(os.path.join(TOP, "userspace", "record_text.c"), encoding="utf-8") as f:
+            known = re.findall(r'^\t{ "([a-z0-9_]+)", print_', f.read(), re.M)
+        self.assertEqual(sorted(known), sorted(audit_schema.load()["properties"]["type"]["enum"]))
+
     def samples(self):
         """The longest record of each type."""
         best = {}

@@ -287,6 +287,72 @@ static void had_under_an_id_used_before(void **state)
 }
 
 #define START(time, boot) HEAD(time, "daemon_start") ",\"boot_id\":\"" boot "\"}\n"
+/*
+ * One device or guest in several ways of writing it; and what is none, which is not
+ * answered by "nobody had it".
+ */
+static void asked_for_in_other_words(void **state)
+{
+	static const char trail[] =
+		HEAD("01T08:01:02", "stage2_first") ",\"guest\":{\"id\":\"900-100\",\"pid\":900,"
+		"\"name\":\"vm-a\",\"uuid\":\"aaaaaaaa-1111-4222-8333-444444444444\"},\"vm\":1,"
+		"\"device\":{\"slot\":\"0009:01:00.0\",\"vendor_id\":\"10de\",\"device_id\":\"2342\","
+		"\"bar\":2},\"memory_type\":\"normal_nc\"}\n"
+		HEAD("01T08:01:03", "stage2_first") BETA ",\"vm\":2," CARD("10000:02:1f.7", "0")
+		",\"memory_type\":\"normal_nc\"}\n";
+	static const struct {
+		const char *option, *value;
+		const char *guest; /* NULL: it is refused */
+	} cases[] = {
+		{ "--device", "0009:01:00.0", "vm-a" }, { "--device", "00000009:01:00.0", "vm-a" },
+		{ "--device", "9:1:0.0", "vm-a" }, { "--device", "10DE:2342", "vm-a" },
+		{ "--device", "00010000:02:1F.7", "beta" }, { "--device", "01:00.0", "" },
+		{ "--device", "0009:01:00.1", "" }, { "--device", "10de:2343", "" },
+		{ "--device", "0009:01:00", NULL }, { "--device", "nonsense", NULL },
+		{ "--device", "", NULL }, { "--device", "0009:01:20.0", NULL },
+		{ "--device", "0009:01:00.8", NULL }, { "--device", "0x9:01:00.0", NULL },
+		{ "--device", " 9:01:00.0", NULL }, { "--device", "0009:01:00.0 ", NULL },
+		{ "--device", "10de:234", NULL }, { "--device", "10de:23421", NULL },
+		{ "--guest", "AAAAAAAA-1111-4222-8333-444444444444", "vm-a" },
+		{ "--guest", "aaaaaaaa-1111-4222-8333-444444444444", "vm-a" },
+		{ "--guest", "VM-A", "" }, { "--guest", "900", "vm-a" }, { "--guest", "900-100", "vm-a" },
+		{ "--guest", "", NULL },
+	};
+	static const struct line lines[] = {
+		{ { AUDIT, "--type", "Decision" }, 2, {}, { "--type: 'Decision' is not a type of record" } },
+		{ { AUDIT, "--type", "" }, 2, {}, { "--type: '' is not a type of record" } },
+		{ { AUDIT, "--type", "mismatch_over" }, 0, {}, {} },
+	};
+
+	(void)state;
+	unlink(tree_path("log.20260101T000005.000000Z"));
+	unlink(tree_path("log.20260101T000010.000000Z"));
+	tree_file("log", trail);
+	check_lines(lines, ARRAY_SIZE(lines));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *args[] = { AUDIT, "--had", "normal_nc", "--json", cases[i].option,
+				       cases[i].value, NULL };
+		ncg_cleanup(result_free) struct result result = {};
+		json_t *document, *entries, *guest;
+		const char *name;
+
+		run(args, &result);
+		if (!cases[i].guest) {
+			if (result.status != 2)
+				fail_msg("%s '%s': %d", cases[i].option, cases[i].value, result.status);
+			continue;
+		}
+		document = json_loads(result.out, 0, NULL);
+		entries = json_object_get(document, "had");
+		guest = json_object_get(json_array_get(entries, 0), "guest");
+		name = json_string_value(json_object_get(guest, "name"));
+		if (result.status || strcmp(name ? name : "", cases[i].guest) ||
+		    json_array_size(entries) > 1)
+			fail_msg("%s '%s': %s", cases[i].option, cases[i].value, result.out);
+		json_decref(document);
+	}
+}
+
 /* Files of the trail are not there: from when on it is whole is told, and not refused. */
 static void without_its_past(void **state)
 {
@@ -595,6 +661,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(had, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_between, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_under_an_id_used_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(asked_for_in_other_words, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_its_past, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(had_while_the_clock_was_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_while_the_clock_was_set, set_up, tear_down),

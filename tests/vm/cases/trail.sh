@@ -22,7 +22,7 @@ audit_has() { [ -n "$(audit "$@")" ]; }
 followed_all() { [ "$(wc -l < "$work/followed")" = "$(cat $(trail_files) | wc -l)" ]; }
 types() { jq -r .type | paste -sd ' '; }
 
-small="--audit-max-size 4K --audit-keep 0"
+small="--audit-max-size 2K --audit-keep 0"
 daemon $small
 ncgate audit $trail --follow --json > "$work/followed" 2>> "$work/ncgate.err" &
 follower=$!
