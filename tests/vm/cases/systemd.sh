@@ -58,7 +58,7 @@ for program in ncgated ncgate minivmm; do install -m 755 /ncg/bin/$program /usr/
 install -D -m 644 /ncg/hazards.conf /usr/share/ncgate/hazards.conf
 install -m 644 /ncg/ncgated.service $root/etc/systemd/system
 echo 0123456789abcdef0123456789abcdef > $root/etc/machine-id
-printf 'mode enforce\ndefault deny\n' > $root/etc/ncgate/policy.conf
+printf 'mode enforce\ndefault deny\ndeny "NVIDIA Corporation":*\n' > $root/etc/ncgate/policy.conf
 # As an operator writes it: ordered after nothing that is ncgate's.
 write_unit vmm.service <<-END
 	[Service]
@@ -102,6 +102,8 @@ trail=$root/var/log/ncgate/audit.jsonl
 equal "$(jq -c 'select(.type == "decision") | [.verdict, .device.slot, .guest.comm]' $trail)" \
 	'["deny","'$bochs'","minivmm"]' "the audit trail"
 equal "$(stat -c %a $root/var/log/ncgate)" 750 "mode of the trail's folder"
+equal "$(stat -c %a $root/var/lib/ncgate)" 700 "mode of the state's folder"
+has $root/var/lib/ncgate/names '10de:* "NVIDIA Corporation":*'
 
 printf 'mode enforce\ndefault allow\n' > $root/etc/ncgate/policy.conf
 inside systemctl reload ncgated.service
