@@ -88,9 +88,13 @@ static __always_inline void note_decided(struct pci_dev *pdev, __u32 bar,
  * Decides for a mapping of length bytes and reports it. pdev: an argument of a
  * program, or from compat_pci_dev(). Returns the verdict that is to be acted on:
  * none where it is only recorded.
+ *
+ * inherited: of a copy that fork() makes. Nobody has asked for it, and who will use it is
+ * not known, for the child may take another uid or cgroup. So what the policy acts on it
+ * withholds, and nothing is reported or noted: the parent's own decision stands.
  */
 static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place, __u64 length,
-				    __u32 grade)
+				    __u32 grade, bool inherited)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ncg_event_decision *event;
@@ -104,6 +108,8 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	fill_pci(&pci, pdev, place.bar);
 	fill_tuple(&tuple, &pci, task);
 	ncg_decide(map, &tuple, task, &choice);
+	if (inherited)
+		return ncg_choice_acts(&choice) ? NCG_VERDICT_DENY : NCG_VERDICT_NONE;
 	verdict = ncg_choice_verdict(&choice);
 	count_decision(verdict);
 	note_decided(pdev, place.bar, &choice, grade);
@@ -121,16 +127,21 @@ static __always_inline __u32 decide(struct pci_dev *pdev, struct bar_place place
 	return ncg_choice_acts(&choice) ? verdict : NCG_VERDICT_NONE;
 }
 
-/* The hook's contract: above 0 grants, below 0 withholds, 0 abstains. */
+/*
+ * The hook's contract: above 0 grants, below 0 withholds, 0 abstains. Asked at each mmap of
+ * a BAR, and when fork() copies a mapping that was granted: then the mapping's mm is the
+ * child's, and the current task is the parent.
+ */
 SEC("fmod_ret/vfio_pci_uncached_policy")
 int BPF_PROG(decide_hook, struct pci_dev *pdev, unsigned int index, struct vm_area_struct *vma,
 	     int ret)
 {
 	struct bar_place place = compat_bar_place(vma->vm_pgoff, page_shift);
+	bool inherited = vma->vm_mm != bpf_get_current_task_btf()->mm;
 
 	/* The driver's word goes before the offset: it may map by another layout. */
 	place.bar = index;
-	switch (decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_HOOK)) {
+	switch (decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_HOOK, inherited)) {
 	case NCG_VERDICT_ALLOW:
 		return 1;
 	case NCG_VERDICT_DENY:
@@ -159,7 +170,8 @@ static long ask_bar(__u64 bar, struct trap_ask *ask)
 
 	if (bar >= NCG_NO_BAR || !(ask->bars & 1U << bar))
 		return 0;
-	ask->denied = decide(ask->pdev, place, ask->length, NCG_GRADE_TRAP) == NCG_VERDICT_DENY;
+	ask->denied = decide(ask->pdev, place, ask->length, NCG_GRADE_TRAP, false) ==
+		      NCG_VERDICT_DENY;
 	return ask->denied;
 }
 
@@ -203,6 +215,6 @@ int BPF_PROG(decide_only, struct file *file, struct vm_area_struct *vma, int ret
 		return 0;
 	vfio_mapped_place(pdev, vma, ret, page_shift, &place);
 	if (place.bar != NCG_NO_BAR)
-		decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_NONE);
+		decide(pdev, place, vma->vm_end - vma->vm_start, NCG_GRADE_NONE, false);
 	return 0;
 }

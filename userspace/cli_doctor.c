@@ -405,19 +405,27 @@ static void check_policy(struct doctor *d)
 	ncg_cleanup(ncg_policy_errors_freep) struct ncg_policy_errors *errors = NULL;
 	const json_t *loaded = json_object_get(d->status, "policy");
 	char sha256[NCG_SHA256_TEXT_LEN];
-	const struct ncg_policy_file_options options = { .trusted = true };
+	ncg_autoknown struct ncg_policy_known *known = ncg_cli_load_known(d->cli);
+	const struct ncg_policy_file_options options = { .trusted = true, .known = known };
 	int r = ncg_policy_file_load_with(d->cli->policy, &options, &d->policy, &errors);
+	size_t gone = 0;
 
 	if (r) {
 		line(d, "policy", FAILED, r, "%s\tsee `ncgate check %s`", d->cli->policy,
 		     d->cli->policy);
 		return;
 	}
+	for (size_t i = 0; i < d->policy->named_count; i++)
+		gone += d->policy->rules[d->policy->named[i]].gone;
 	ncg_json_sha256_text(d->policy->sha256, sha256);
 	if (json_is_object(loaded) && !ncg_cli_is(loaded, "sha256", sha256))
 		line(d, "policy", WARNING, 0, "%s is not the policy in force (%s, generation "
 		     "%lld)\t`systemctl reload ncgated` puts it in force", d->cli->policy,
 		     ncg_cli_text(loaded, "file"), ncg_cli_number(loaded, "generation"));
+	else if (gone)
+		line(d, "policy", WARNING, 0, "pci.ids has lost %zu name%s of %s, which go on "
+		     "standing for the ids of before\tsee `ncgate check %s`", gone,
+		     gone == 1 ? "" : "s", d->cli->policy, d->cli->policy);
 	else
 		line(d, "policy", FOUND, 0, "%s: mode %s, default %s, %zu rule%s", d->cli->policy,
 		     ncg_names_mode(d->policy->mode), ncg_names_verdict(d->policy->fallback),

@@ -687,6 +687,11 @@ bool ncg_events_wants_picture(const struct ncg_events *events)
 	return events->wants_picture && !events->picture && !ncg_audit_failing(events->audit);
 }
 
+void ncg_events_want_picture(struct ncg_events *events)
+{
+	events->wants_picture = true;
+}
+
 void ncg_events_take_picture(struct ncg_events *events, const struct ncg_walk_vm *const *walked,
 			     size_t count)
 {

@@ -58,6 +58,9 @@ int ncg_events_finish(struct ncg_events *events);
  */
 void ncg_events_settle(struct ncg_events *events);
 
+/* Has a picture be wanted, for a loss since the last one began. */
+void ncg_events_want_picture(struct ncg_events *events);
+
 /*
  * Whether a picture of what there is has to be taken: when the daemon starts and after
  * each loss. walked may be NULL where the tables cannot be read.

@@ -119,10 +119,9 @@ static bool holds(int fd, const struct ncg_compiled *compiled)
 		       (compiled->count - 1) * sizeof(head));
 }
 
-int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phead *ret_head,
-		  bool *ret_changed)
+int ncg_gate_load_compiled(int policy_fd, struct ncg_compiled *compiled,
+			   struct ncg_phead *ret_head, bool *ret_changed)
 {
-	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
 	struct ncg_phead now = { 0 };
 	ncg_autoclose int fd = -1, current = current_fd(policy_fd);
 	__u32 zero = 0;
@@ -133,15 +132,7 @@ int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phe
 	r = current < 0 ? current : read_head(current, &now);
 	if (r && r != -ENOENT)
 		return ncg_log_error(r, "the policy in force cannot be read");
-
-	r = ncg_policy_compile(policy, now.generation + 1, &compiled);
-	if (r == -E2BIG) {
-		ncg_autofree char *why = ncg_policy_compile_explain(policy);
-
-		return ncg_log_error(r, "%s", why ? why : "the policy is too large");
-	}
-	if (r)
-		return ncg_log_error(r, "the policy cannot be compiled");
+	compiled->elements[0].head.generation = now.generation + 1;
 	if (current >= 0 && holds(current, compiled)) {
 		*ret_head = now;
 		return 0;
@@ -156,6 +147,24 @@ int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phe
 	if (ret_changed)
 		*ret_changed = true;
 	return 0;
+}
+
+int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phead *ret_head,
+		  bool *ret_changed)
+{
+	ncg_cleanup(ncg_policy_compile_freep) struct ncg_compiled *compiled = NULL;
+	int r = ncg_policy_compile(policy, 0, &compiled);
+
+	if (ret_changed)
+		*ret_changed = false;
+	if (r == -E2BIG) {
+		ncg_autofree char *why = ncg_policy_compile_explain(policy);
+
+		return ncg_log_error(r, "%s", why ? why : "the policy is too large");
+	}
+	if (r)
+		return ncg_log_error(r, "the policy cannot be compiled");
+	return ncg_gate_load_compiled(policy_fd, compiled, ret_head, ret_changed);
 }
 
 /* -------------------------------------------------------------- one decision */

@@ -12,6 +12,7 @@
 
 #include "abi.h"
 #include "policy.h"
+#include "policy_compile.h"
 
 /*
  * Reads the head of the policy in force. policy_fd is the `policy` map.
@@ -20,13 +21,17 @@
 int ncg_gate_read(int policy_fd, struct ncg_phead *ret_head);
 
 /*
- * Compiles and loads policy. Where the very same policy is in force already (its
- * text, and what it was compiled to), nothing is done and its generation stays. *ret_head is what is then in force,
- * *ret_changed (may be NULL) whether anything was done.
+ * Compiles and loads policy. Where the very same policy is in force already (its digest,
+ * and what it was compiled to), nothing is done and its generation stays. *ret_head is
+ * what is then in force, *ret_changed (may be NULL) whether anything was done.
  * Returns 0, or a negative errno that is logged; the old policy then stays.
  */
 int ncg_gate_load(int policy_fd, const struct ncg_policy *policy, struct ncg_phead *ret_head,
 		  bool *ret_changed);
+
+/* The same with one that is compiled already; its generation is set here. */
+int ncg_gate_load_compiled(int policy_fd, struct ncg_compiled *compiled,
+			   struct ncg_phead *ret_head, bool *ret_changed);
 
 /*
  * Decides for a tuple as the programs would, by the policy in force; for status

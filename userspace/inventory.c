@@ -358,12 +358,13 @@ static bool has_variant_driver(const struct ncg_devices *devices)
 	return false;
 }
 
-/* Each takes as long as loading a program: the others have the next picture's turn. */
+/* Each goes through the mappings of a process: the others have the next picture's turn. */
 #define ASK_AT_ONCE 8
 
 void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk *walk)
 {
 	size_t count = has_variant_driver(inventory->devices) ? ncg_walk_count(walk) : 0, asked = 0;
+	struct ncg_mapped_place places[ASK_AT_ONCE];
 
 	for (size_t i = 0; i < count && asked < ASK_AT_ONCE; i++) {
 		const struct ncg_walk_vm *vm = ncg_walk_vm(walk, i);
@@ -377,11 +378,14 @@ void ncg_inventory_learn(struct ncg_inventory *inventory, const struct ncg_walk 
 			if (ncg_devices_lookup(inventory->devices, range->phys, NULL) ||
 			    !ask_about(inventory, range->phys))
 				continue;
-			/* One that fails is logged, and what it would have told stays unknown. */
-			ncg_mapped_find_region(&vm->vm, range->ipa, range->phys);
-			asked++;
+			places[asked++] = (struct ncg_mapped_place){
+				.vm = vm->vm, .ipa = range->ipa, .phys = range->phys,
+			};
 		}
 	}
-	if (asked)
+	/* One that fails is logged, and what it would have told stays unknown. */
+	if (asked) {
+		ncg_mapped_find_regions(places, asked);
 		ncg_inventory_refresh(inventory);
+	}
 }

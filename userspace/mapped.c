@@ -107,17 +107,23 @@ ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped)
 	return size < 0 ? size : size / (ssize_t)sizeof(**ret_mapped);
 }
 
-int ncg_mapped_find_region(const struct ncg_vm *vm, __u64 ipa, __u64 phys)
+int ncg_mapped_find_regions(const struct ncg_mapped_place *places, size_t count)
 {
 	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = load();
-	ncg_autofree char *nothing = NULL;
-	ssize_t size;
+	ssize_t size = 0;
 
 	if (!skel)
 		return -errno;
-	skel->bss->asked_kvm = vm->k_kvm;
-	skel->bss->asked_ipa = ipa;
-	skel->bss->asked_phys = phys;
-	size = search(skel->progs.region_of, vm->pid, &nothing);
-	return size < 0 ? size : 0;
+	for (size_t i = 0; i < count; i++) {
+		ncg_autofree char *nothing = NULL;
+		ssize_t r;
+
+		skel->bss->asked_kvm = places[i].vm.k_kvm;
+		skel->bss->asked_ipa = places[i].ipa;
+		skel->bss->asked_phys = places[i].phys;
+		r = search(skel->progs.region_of, places[i].vm.pid, &nothing);
+		if (r < 0)
+			size = r;
+	}
+	return size;
 }

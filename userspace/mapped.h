@@ -19,11 +19,18 @@
  */
 ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped);
 
+/* What a VM has at guest-physical ipa, which is host-physical phys. */
+struct ncg_mapped_place {
+	struct ncg_vm vm;
+	__u64 ipa;
+	__u64 phys;
+};
+
 /*
- * Looks through which mapping of its process a VM has what it has at guest-physical ipa,
- * which is host-physical phys. Where it is a BAR that a driver shows, it is in the pinned
- * map `regions` afterwards. vfio-pci must be loaded. Returns 0 or a negative errno, logged.
+ * Looks through which mapping of its process each VM has what it has at its place. Where it
+ * is a BAR that a driver shows, it is in the pinned map `regions` afterwards. The program is
+ * loaded once for all. vfio-pci must be loaded. Returns 0 or a negative errno, logged.
  */
-int ncg_mapped_find_region(const struct ncg_vm *vm, __u64 ipa, __u64 phys);
+int ncg_mapped_find_regions(const struct ncg_mapped_place *places, size_t count);
 
 #endif

@@ -17,6 +17,7 @@
 struct ncg_name_watch {
 	const char *path;
 	struct ncg_policy_known *known; /* of the policy in force */
+	bool kept;			/* the file says the same */
 };
 
 int ncg_name_watch_open(const char *path, struct ncg_name_watch **ret_watch)
@@ -35,6 +36,7 @@ int ncg_name_watch_open(const char *path, struct ncg_name_watch **ret_watch)
 	else if (r)
 		ncg_log_error(r, "%s cannot be read; what names of devices stood for before is "
 			      "not known", path);
+	watch->kept = !r;
 	if (r)
 		watch->known = calloc(1, sizeof(*watch->known));
 	if (!watch->known) {
@@ -251,10 +253,14 @@ void ncg_name_watch_enforced(struct ncg_name_watch *watch, const struct ncg_poli
 			ncg_warning("%zu more names are %s; see `ncgate check %s`",
 				    lines[c] - LINES_MAX, change_names[c], file);
 	record(watch, policy, file, head, audit);
-	r = ncg_policy_known_write(watch->path, known);
-	if (r)
-		ncg_log_error(r, "%s cannot be written: after the next start it is not known "
-			      "what names of devices stood for", watch->path);
+	/* Most reloads change nothing of it, and the disk may be slow. */
+	if (!watch->kept || !ncg_policy_known_equal(watch->known, known)) {
+		r = ncg_policy_known_write(watch->path, known);
+		if (r)
+			ncg_log_error(r, "%s cannot be written: after the next start it is not "
+				      "known what names of devices stood for", watch->path);
+		watch->kept = !r;
+	}
 	ncg_policy_known_free(watch->known);
 	watch->known = ncg_take_ptr(known);
 }

@@ -2,7 +2,8 @@
 /*
  * ncgated: the daemon. Puts the policy in force, attaches the programs, keeps
  * the audit trail and serves /metrics. Owns the event loop; every module's state
- * is in struct daemon and used by this one thread.
+ * is in struct daemon and used by this one thread. Another one reads a policy that
+ * is to be put in force (policy_load.h), and shares nothing with it.
  *
  * A bad policy or a missing KVM ends it before it touches the kernel. Then the gate
  * comes first: an audit log, metrics address or control socket that cannot be had is
@@ -41,11 +42,11 @@
 #include "map_watch.h"
 #include "mapped.h"
 #include "mismatch.h"
+#include "missing.h"
 #include "name_watch.h"
 #include "names.h"
 #include "pins.h"
-#include "policy_file.h"
-#include "policy_review.h"
+#include "policy_load.h"
 #include "programs.h"
 #include "verdict.h"
 #include "view.h"
@@ -76,6 +77,8 @@ struct daemon {
 	struct ncg_walk *walk;
 	struct ncg_hazard_watch *hazards;
 	struct ncg_name_watch *names;
+	struct ncg_policy_load *load;
+	bool reload_again; /* it was asked for while one was on its way */
 	struct ncg_mismatch_watch *mismatches;
 	struct ncg_guest_cache *identities;
 	struct ncg_http *http;	     /* NULL while its address cannot be had */
@@ -87,6 +90,7 @@ struct daemon {
 	unsigned int seconds; /* of the timer */
 	int walk_timer;
 	struct ncg_forget forget;
+	struct ncg_missing missing;
 	struct ncg_map_watch *map_watch;
 };
 
@@ -234,49 +238,35 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 /* -------------------------------------------------------------------- policy */
 
-/* Reads the policy; a refusal is printed whole and returned. */
-static int read_policy(const struct daemon *d, struct ncg_policy **ret_policy, char **ret_refusal)
+/* Says why a policy is not put in force, all of it. */
+static void tell_refusal(const struct daemon *d, const struct ncg_policy_loaded *loaded)
 {
-	const char *path = d->options.config;
-	__attribute__((cleanup(ncg_policy_errors_freep))) struct ncg_policy_errors *errors = NULL;
-	const struct ncg_policy_file_options options = {
-		.trusted = true,
-		.known = ncg_name_watch_known(d->names),
-	};
-	int r = ncg_policy_file_load_with(path, &options, ret_policy, &errors);
+	ncg_autofree char *copy = loaded->refusal ? strdup(loaded->refusal) : NULL;
+	char *rest = copy, *line;
 
-	*ret_refusal = NULL;
-	if (!r)
-		return 0;
-	if (r != -EINVAL || !errors)
-		return ncg_log_error(r, "the policy %s cannot be read", path);
-	*ret_refusal = ncg_policy_errors_format(errors);
-	if (*ret_refusal) {
-		ncg_autofree char *copy = strdup(*ret_refusal);
-		char *rest = copy, *line;
-
-		while (rest && (line = strsep(&rest, "\n")))
-			if (*line)
-				ncg_log_error(0, "%s", line);
-	}
-	return r;
+	if (!copy)
+		ncg_log_error(loaded->error, "the policy %s cannot be read", d->options.config);
+	while (rest && (line = strsep(&rest, "\n")))
+		if (*line)
+			ncg_log_error(0, "%s", line);
 }
 
 #define REVIEW_LINES_MAX 10 /* what a policy is warned of; `ncgate check` has more */
 
 /* Warns of rules that can never decide: the policy is good, and likely not meant so. */
-static void warn_of_rules(const struct ncg_policy *policy, const char *path)
+static void warn_of_rules(const struct ncg_policy_loaded *loaded, const char *path)
 {
-	ncg_autofree struct ncg_policy_findings *findings = NULL;
+	const struct ncg_policy_findings *findings = loaded->findings;
 	size_t shown;
 
-	if (ncg_policy_review(policy, NULL, &findings)) {
+	if (!findings) {
 		ncg_log_error(-ENOMEM, "the rules of %s are not reviewed", path);
 		return;
 	}
 	shown = findings->count < REVIEW_LINES_MAX ? findings->count : REVIEW_LINES_MAX;
 	for (size_t i = 0; i < shown; i++) {
-		ncg_autofree char *sentence = ncg_policy_finding_format(policy, &findings->list[i]);
+		ncg_autofree char *sentence =
+			ncg_policy_finding_format(loaded->policy, &findings->list[i]);
 
 		ncg_warning("%s", sentence ? sentence : "no memory");
 	}
@@ -286,11 +276,13 @@ static void warn_of_rules(const struct ncg_policy *policy, const char *path)
 }
 
 /* Puts a policy in force and says so in the trail. */
-static int enforce(struct daemon *d, const struct ncg_policy *policy)
+static int enforce(struct daemon *d, const struct ncg_policy_loaded *loaded)
 {
+	const struct ncg_policy *policy = loaded->policy;
 	struct ncg_phead head;
 	bool changed;
-	int r = ncg_gate_load(ncg_programs_map(d->programs, "policy"), policy, &head, &changed);
+	int r = ncg_gate_load_compiled(ncg_programs_map(d->programs, "policy"), loaded->compiled,
+				       &head, &changed);
 
 	if (r)
 		return r;
@@ -298,7 +290,7 @@ static int enforce(struct daemon *d, const struct ncg_policy *policy)
 	ncg_info("policy %s %s: generation %llu, mode %s, default %s, %u rules",
 		 d->options.config, changed ? "in force" : "unchanged", head.generation,
 		 ncg_names_mode(head.mode), ncg_names_verdict(head.fallback), head.rules);
-	warn_of_rules(policy, d->options.config);
+	warn_of_rules(loaded, d->options.config);
 	ncg_programs_follow(d->programs, &head);
 	if (changed)
 		ncg_audit_write_kept(d->audit, "policy_load",
@@ -419,68 +411,70 @@ static void attach(struct daemon *d)
 	look_at_hazards(d);
 }
 
+static void on_loaded(void *arg, struct ncg_policy_loaded *loaded);
+
+/* Asks for the policy to be read; what comes of it is on_loaded()'s. */
 static void reload(struct daemon *d)
 {
-	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
-	ncg_autofree char *refusal = NULL;
-	int r;
+	struct ncg_policy_loaded loaded = { 0 };
 
+	/* logrotate's signal is the same one. */
+	ncg_audit_reopen(d->audit);
+	/* What is being read may be older than what was asked for now. */
+	d->reload_again = ncg_policy_load_runs(d->load);
+	if (d->reload_again)
+		return;
 	sd_notify(0, "RELOADING=1");
-	r = read_policy(d, &policy, &refusal);
-	if (!r)
-		r = enforce(d, policy);
+	loaded.error = ncg_policy_load_begin(d->load, d->options.config,
+					     ncg_name_watch_known(d->names));
+	if (loaded.error)
+		on_loaded(d, &loaded);
+}
+
+static void on_loaded(void *arg, struct ncg_policy_loaded *loaded)
+{
+	struct daemon *d = arg;
+	int r = loaded->error;
+
+	if (r)
+		tell_refusal(d, loaded);
+	else
+		r = enforce(d, loaded);
 	ncg_programs_retry(d->programs);
 	attach(d);
 	d->sources.last_reload_ok = !r;
 	if (r) {
 		ncg_log_error(r, "the policy in force stays");
-		record_refusal(d, r, refusal);
+		record_refusal(d, r, loaded->refusal);
 	}
-	/* logrotate's signal is the same one. */
-	ncg_audit_reopen(d->audit);
 	look_at_hazards(d);
 	ncg_view_look(&d->sources);
 	sd_notify(0, "READY=1");
+	if (d->reload_again)
+		reload(d);
 }
 
 /* ------------------------------------------------------------------ callbacks */
 
-/*
- * All tables there are, walked now. NULL where they cannot be; else for the caller to
- * free, valid until the next walk.
- */
-static const struct ncg_walk_vm **walk_all(struct daemon *d, size_t *ret_count)
+/* Has the walk go on in the background after so many nanoseconds, above 0. */
+static void kick_walk(struct daemon *d, __u64 wait)
 {
-	const struct ncg_walk_vm **list;
-	size_t count;
+	const struct itimerspec next = {
+		.it_value = { .tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000 },
+	};
 
-	if (!d->walk || ncg_walk_refresh(d->walk))
-		return NULL;
-	count = ncg_walk_count(d->walk);
-	list = calloc(count + 1, sizeof(*list));
-	if (!list)
-		return NULL;
-	/* What has gone or cannot be read says so by its state. */
-	for (size_t i = 0; i < count; i++)
-		ncg_walk_now(d->walk, i);
-	ncg_inventory_learn(d->inventory, d->walk);
-	for (size_t i = 0; i < count; i++)
-		list[i] = ncg_walk_vm(d->walk, i);
-	*ret_count = count;
-	return list;
+	timerfd_settime(d->walk_timer, 0, &next, NULL);
 }
 
 /* What a loss has hidden, or what was there before this daemon. */
 static void look_for_missing(struct daemon *d)
 {
-	ncg_autofree const struct ncg_walk_vm **walked = NULL;
-	size_t count = 0;
+	__u64 counters[NCG_CTR_NR], losses = ncg_audit_errors(d->audit);
 
-	if (!ncg_events_wants_picture(d->events))
-		return;
-	/* Without a walk there is still what the programs have counted. */
-	walked = walk_all(d, &count);
-	ncg_events_take_picture(d->events, walked, count);
+	if (!ncg_programs_counters(d->programs, counters))
+		losses += counters[NCG_CTR_EVENTS_LOST];
+	if (ncg_missing_look(&d->missing, d->events, d->walk, d->inventory, losses))
+		kick_walk(d, 1);
 }
 
 static void on_signal(void *arg, uint32_t ready)
@@ -509,18 +503,13 @@ static void on_events(void *arg, uint32_t ready)
 static void on_walk_timer(void *arg, uint32_t ready)
 {
 	struct daemon *d = arg;
-	struct itimerspec next = {};
 	uint64_t ticks;
-	__u64 wait;
 
 	(void)ready;
 	if (read(d->walk_timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	/* 0 would stop the timer. */
-	wait = ncg_walk_background(d->walk) + 1;
-	next.it_value.tv_sec = wait / 1000000000;
-	next.it_value.tv_nsec = wait % 1000000000;
-	timerfd_settime(d->walk_timer, 0, &next, NULL);
+	kick_walk(d, ncg_walk_background(d->walk) + 1);
 }
 
 /* The whole BAR around an address, for the walk. */
@@ -748,28 +737,24 @@ static int open_map_watch(struct daemon *d)
 }
 
 /* From a policy to a running daemon: the gate first. Returns an exit status. */
-static int start(struct daemon *d, const struct ncg_policy *policy)
+static int start(struct daemon *d, const struct ncg_policy_loaded *loaded)
 {
-	int r;
-
-	r = ncg_programs_open(&d->programs);
-	if (r)
-		return exit_status_of_open(r);
-	if (ncg_inventory_open(&(struct ncg_inventory_maps){
-				       .bars = ncg_programs_map(d->programs, "bars"),
-				       .regions = ncg_programs_map(d->programs, "regions"),
-				       .shares = ncg_programs_map(d->programs, "shares"),
-			       },
-			       &d->inventory) ||
-	    open_events(d))
-		return NCG_EXIT_BPF;
+	const struct ncg_inventory_maps maps_of_bars = {
+		.bars = ncg_programs_map(d->programs, "bars"),
+		.regions = ncg_programs_map(d->programs, "regions"),
+		.shares = ncg_programs_map(d->programs, "shares"),
+	};
+	/* Programs that observe look BARs up, so they are known before those are attached. */
+	bool observing = !ncg_inventory_open(&maps_of_bars, &d->inventory) && !open_events(d);
 
 	/* The policy first: the first decision is already made by it. */
-	r = enforce(d, policy);
-	if (r)
-		return r == -E2BIG ? NCG_EXIT_BAD_INPUT : NCG_EXIT_BPF;
+	if (enforce(d, loaded))
+		return NCG_EXIT_BPF;
 	ncg_programs_attach(d->programs);
 	look_at_kernel(d);
+	/* What is attached decides, whatever keeps this daemon from showing it. */
+	if (!observing)
+		return NCG_EXIT_BPF;
 
 	if (ncg_hazard_watch_open(d->options.hazards, &d->hazards))
 		return NCG_EXIT_INTERNAL;
@@ -815,7 +800,8 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 	look_at_hazards(d);
 	ncg_events_drain(d->events);
 
-	if (open_signals(d) || open_timer(d) || open_walk_timer(d) ||
+	if (ncg_policy_load_open(d->loop, on_loaded, d, &d->load) || open_signals(d) ||
+	    open_timer(d) || open_walk_timer(d) ||
 	    ncg_loop_add(d->loop, ncg_events_fd(d->events), EPOLLIN, on_events, d)) {
 		ncg_log_error(0, "the event loop cannot be set up");
 		return NCG_EXIT_INTERNAL;
@@ -826,20 +812,20 @@ static int start(struct daemon *d, const struct ncg_policy *policy)
 
 static int run(struct daemon *d)
 {
-	__attribute__((cleanup(ncg_policy_freep))) struct ncg_policy *policy = NULL;
-	ncg_autofree char *refusal = NULL;
+	ncg_cleanup(ncg_policy_loaded_done) struct ncg_policy_loaded loaded = { 0 };
 	int status, r;
 
 	/* Nothing in the kernel is touched before all this holds. */
 	if (ncg_name_watch_open(d->options.names, &d->names))
 		return NCG_EXIT_INTERNAL;
-	r = read_policy(d, &policy, &refusal);
-	if (r) {
+	ncg_policy_load_now(d->options.config, ncg_name_watch_known(d->names), &loaded);
+	if (loaded.error) {
+		tell_refusal(d, &loaded);
 		ncg_log_error(0, "not started; a policy that is in force stays in force");
 		/* Where there is a trail. To make one is not what this start is about. */
 		if (!access(d->options.audit.path, F_OK) &&
 		    !ncg_audit_open(&d->options.audit, &d->audit))
-			record_refusal(d, r, refusal);
+			record_refusal(d, loaded.error, loaded.refusal);
 		return NCG_EXIT_BAD_INPUT;
 	}
 	status = check_kernel();
@@ -849,7 +835,12 @@ static int run(struct daemon *d)
 		ncg_log_error(-ENOMEM, "no memory");
 		return NCG_EXIT_INTERNAL;
 	}
-	status = start(d, policy);
+	r = ncg_programs_open(&d->programs);
+	if (r)
+		return exit_status_of_open(r);
+	status = start(d, &loaded);
+	/* Megabytes, for a large policy. */
+	ncg_policy_loaded_done(&loaded);
 	if (status)
 		return status;
 
@@ -873,6 +864,7 @@ static int run(struct daemon *d)
 
 static void release(struct daemon *d)
 {
+	ncg_policy_load_close(d->load);
 	ncg_control_close(d->control);
 	ncg_http_close(d->http);
 	ncg_hazard_watch_close(d->hazards);

@@ -45,6 +45,18 @@ const struct ncg_policy_known_name *ncg_policy_known_find(const struct ncg_polic
 		       bsearch(&key, known->list, known->count, sizeof(key), compare) : NULL;
 }
 
+bool ncg_policy_known_equal(const struct ncg_policy_known *a, const struct ncg_policy_known *b)
+{
+	bool equal = a->count == b->count;
+
+	for (size_t i = 0; equal && i < a->count; i++)
+		equal = !strcmp(a->list[i].name, b->list[i].name) &&
+			a->list[i].vendor == b->list[i].vendor &&
+			a->list[i].device == b->list[i].device &&
+			a->list[i].gone == b->list[i].gone;
+	return equal;
+}
+
 /* Adds an entry behind the last; text need not end with a NUL. */
 static int add(struct ncg_policy_known *known, const char *text, size_t length, __u16 vendor,
 	       __u16 device, bool gone)

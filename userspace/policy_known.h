@@ -49,6 +49,9 @@ int ncg_policy_known_take(const struct ncg_policy *policy, struct ncg_policy_kno
  */
 int ncg_policy_known_write(const char *path, const struct ncg_policy_known *known);
 
+/* Whether two say the same. */
+bool ncg_policy_known_equal(const struct ncg_policy_known *a, const struct ncg_policy_known *b);
+
 /* A name in it, or NULL; known may be NULL. Borrowed. */
 const struct ncg_policy_known_name *ncg_policy_known_find(const struct ncg_policy_known *known,
 							  const char *name);

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "names.h"
+#include "places.h"
 #include "record.h"
 
 /* A VM that lived at the moment of the picture. */
@@ -90,21 +91,16 @@ static int add_mapped(struct ncg_reconcile *r, const struct ncg_use_key *key,
 	return 0;
 }
 
-/* One range of a VM, cut at the ends of BARs and, where there is none, of leaves. */
-static int add_range(struct ncg_reconcile *r, const struct ncg_ledger *ledger, __u64 vm,
-		     const struct ncg_devices *devices, const struct ncg_s2_range *range)
+/* One range of a VM, cut at the ends of places. */
+static int add_range(struct ncg_reconcile *r, struct ncg_places *places, __u64 vm,
+		     const struct ncg_s2_range *range)
 {
 	for (__u64 offset = 0, part; offset < range->size; offset += part) {
-		__u64 phys = range->phys + offset;
-		unsigned int bar = 0;
-		const struct ncg_device *device = ncg_devices_lookup(devices, phys, &bar);
-		struct ncg_use_key key = { .vm = vm, .where = ncg_ledger_where(ledger, phys) };
+		struct ncg_use_key key = { .vm = vm };
 		int error;
 
-		part = device ? device->bars[bar].start + device->bars[bar].size - phys :
-				range->leaf_size;
-		if (part > range->size - offset)
-			part = range->size - offset;
+		key.where = ncg_places_find(places, range->phys + offset, range->size - offset,
+					    &part);
 		error = add_mapped(r, &key, range, offset, part);
 		if (error)
 			return error;
@@ -116,6 +112,8 @@ static int add_walked(struct ncg_reconcile *r, struct ncg_ledger *ledger,
 		      const struct ncg_walk_vm *const *walked, size_t count,
 		      const struct ncg_devices *devices)
 {
+	struct ncg_places places = { .ledger = ledger, .devices = devices };
+
 	for (size_t i = 0; i < count; i++) {
 		const struct ncg_walk_vm *found = walked[i];
 		struct living *living;
@@ -134,7 +132,7 @@ static int add_walked(struct ncg_reconcile *r, struct ncg_ledger *ledger,
 		if (found->state != NCG_WALK_VISIBLE)
 			continue;
 		for (size_t j = 0; j < found->range_count && !error; j++)
-			error = add_range(r, ledger, vm, devices, &found->ranges[j]);
+			error = add_range(r, &places, vm, &found->ranges[j]);
 		if (error)
 			return error;
 	}

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whose turn it is to be walked, and what is known so far. Owns what is known of each VM,
+ * the share of a CPU, and its source. Where a VM cannot be walked it says so by its state;
+ * where there is no list, the last one stays.
+ */
 #include "walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "budget.h"
 #include "cleanup.h"
 #include "log.h"
 #include "scan.h"
-#include "walk.skel.h"
+#include "vms.h"
 
 /* Without a refresh a VM is walked as a whole, and the list read, once in so long. */
 #define WHOLE_EVERY_NS 60000000000
@@ -30,6 +30,7 @@ struct window {
 
 struct known {
 	struct ncg_walk_vm shown;
+	bool wanted;   /* to be walked anew, however lately it was */
 	bool scanning; /* a whole walk is on the way: */
 	struct ncg_scan scan;
 	__u64 scan_began;
@@ -39,12 +40,9 @@ struct known {
 };
 
 struct ncg_walk {
-	struct walk_bpf *skel;
+	struct ncg_walk_source source;
 	struct ncg_walk_options options;
-	bool by_files; /* VMs are found by their files; one may be there twice */
-	const struct ncg_vm *vms;
 	__u64 hcr; /* HCR_EL2 of a vCPU, with FWB if any had it; 0: none was seen yet */
-	struct ncg_scan_copier copier;
 	struct ncg_budget budget;
 	struct known *known;
 	size_t known_count;
@@ -73,96 +71,31 @@ static __u64 spent_ns(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* ------------------------------------------------------------------ programs */
-
-static void *map_array(const struct bpf_map *map, bool write)
+int ncg_walk_new(const struct ncg_walk_options *options, const struct ncg_walk_source *source,
+		 struct ncg_walk **ret_walk)
 {
-	/* The kernel rounds elements up to 8 bytes, and the whole up to a page. */
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t size = bpf_map__max_entries(map) * ((bpf_map__value_size(map) + 7) & ~7UL);
-	void *at = mmap(NULL, (size + page - 1) & ~(page - 1),
-			PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, bpf_map__fd(map), 0);
+	struct ncg_walk *walk = calloc(1, sizeof(*walk));
 
-	return at == MAP_FAILED ? NULL : at;
-}
-
-/* What the program returned, or -errno where it could not be run. */
-static int run_program(const struct bpf_program *program, void *context, size_t size)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context, .ctx_size_in = size);
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
-		return -errno;
-	return (int)opts.retval;
-}
-
-static int copy_tables(void *arg, uint32_t count)
-{
-	struct ncg_walk *walk = arg;
-	struct ncg_walk_batch batch = { .count = count };
-
-	return run_program(walk->skel->progs.copy_tables, &batch, sizeof(batch));
-}
-
-static int load(struct ncg_walk *walk)
-{
-	size_t page_size = sysconf(_SC_PAGESIZE);
-	__u32 batch = NCG_WALK_BATCH_BYTES / page_size;
-	struct walk_bpf *skel = walk_bpf__open();
-	int r;
-
-	if (!skel)
-		return ncg_log_error(-errno, "the walk programs cannot be opened");
-	walk->skel = skel;
-	skel->rodata->page_size = page_size;
-	r = bpf_map__set_value_size(skel->maps.pages, page_size);
-	if (!r)
-		r = bpf_map__set_max_entries(skel->maps.pages, batch);
-	if (!r)
-		r = bpf_map__set_max_entries(skel->maps.requests, batch);
-	if (!r && walk->options.vm_ids_fd >= 0)
-		r = bpf_map__reuse_fd(skel->maps.vm_ids, walk->options.vm_ids_fd);
-	if (!r)
-		r = walk_bpf__load(skel);
-	if (r)
-		return ncg_log_error(r, "the walk programs cannot be loaded; "
-					"stage-2 tables are not visible");
-	walk->vms = map_array(skel->maps.vms, false);
-	walk->copier = (struct ncg_scan_copier){
-		.copy = copy_tables,
-		.arg = walk,
-		.requests = map_array(skel->maps.requests, true),
-		.pages = map_array(skel->maps.pages, false),
-		.page_size = page_size,
-		.batch = batch,
-	};
-	if (!walk->vms || !walk->copier.requests || !walk->copier.pages)
-		return ncg_log_error(-errno, "the walk's buffers cannot be mapped");
-	r = run_program(skel->progs.find_symbols, NULL, 0);
-	if (r)
-		return ncg_log_error(r, "stage-2 tables are not visible: %s",
-				     r == -EPERM ?
-				     "the kernel keeps its addresses (CAP_SYSLOG is needed)" :
-				     "the kernel does not tell where its VMs are");
+	if (!walk)
+		return ncg_log_error(-ENOMEM, "no memory");
+	walk->options = *options;
+	walk->source = *source;
+	ncg_budget_init(&walk->budget, options->share, now_ns());
+	*ret_walk = walk;
 	return 0;
 }
 
 int ncg_walk_open(const struct ncg_walk_options *options, struct ncg_walk **ret_walk)
 {
-	struct ncg_walk *walk = calloc(1, sizeof(*walk));
-	int r;
+	struct ncg_walk_source source;
+	int r = ncg_vms_open(options->vm_ids_fd, &source);
 
-	if (!walk)
-		return ncg_log_error(-ENOMEM, "no memory");
-	walk->options = *options;
-	r = load(walk);
-	if (r) {
-		ncg_walk_close(walk);
+	if (r)
 		return r;
-	}
-	ncg_budget_init(&walk->budget, options->share, now_ns());
-	*ret_walk = walk;
-	return 0;
+	r = ncg_walk_new(options, &source, ret_walk);
+	if (r)
+		source.close(source.arg);
+	return r;
 }
 
 static void forget(struct known *known)
@@ -179,8 +112,7 @@ void ncg_walk_close(struct ncg_walk *walk)
 	for (size_t i = 0; i < walk->known_count; i++)
 		forget(&walk->known[i]);
 	free(walk->known);
-	/* The mappings go with the process; the programs and maps go here. */
-	walk_bpf__destroy(walk->skel);
+	walk->source.close(walk->source.arg);
 	free(walk);
 }
 
@@ -209,54 +141,6 @@ static bool same(const struct ncg_vm *old, const struct ncg_vm *now)
 	       old->pgd_phys == now->pgd_phys && (!old->id || old->id == now->id);
 }
 
-/* Runs the file iterator once; it fills `vms` as it is read to its end. */
-static int search_files(struct ncg_walk *walk)
-{
-	char none[64];
-	struct bpf_link *link = bpf_program__attach_iter(walk->skel->progs.find_vms, NULL);
-	ncg_autoclose int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
-	ssize_t n = fd < 0 ? fd : 0;
-
-	if (fd >= 0)
-		do {
-			n = read(fd, none, sizeof(none));
-		} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	if (fd >= 0 && n < 0)
-		n = -errno;
-	bpf_link__destroy(link);
-	return n;
-}
-
-/*
- * Copies the description of every set of tables to *ret_vms, which the caller
- * frees. Returns their number or -errno.
- */
-static ssize_t read_list(struct ncg_walk *walk, struct ncg_vm **ret_vms)
-{
-	size_t count, unique = 0;
-	struct ncg_vm *vms;
-	int r = run_program(walk->skel->progs.list_vms, NULL, 0);
-
-	walk->by_files = r == -ENOENT;
-	if (walk->by_files)
-		r = search_files(walk);
-	if (r)
-		return r;
-	count = walk->skel->bss->listed;
-	vms = calloc(count + 1, sizeof(*vms));
-	if (!vms)
-		return -ENOMEM;
-	memcpy(vms, walk->vms, count * sizeof(*vms));
-	*ret_vms = vms;
-	if (!walk->by_files)
-		return count;
-	qsort(vms, count, sizeof(*vms), by_address);
-	for (size_t i = 0; i < count; i++)
-		if (!i || by_address(&vms[i], &vms[i - 1]))
-			vms[unique++] = vms[i];
-	return unique;
-}
-
 /* What is known of a VM that is still there; the rest begins anew. */
 static struct known take_over(struct known *old, size_t old_count, const struct ncg_vm *vm)
 {
@@ -270,8 +154,10 @@ static struct known take_over(struct known *old, size_t old_count, const struct 
 		/* Moved out: what stays behind owns nothing. */
 		*found = (struct known){ .shown.vm = *vm };
 	}
-	if (vm->hidden)
+	if (vm->hidden) {
 		taken.shown.state = NCG_WALK_HIDDEN;
+		taken.wanted = false;
+	}
 	return taken;
 }
 
@@ -295,7 +181,7 @@ static int list(struct ncg_walk *walk)
 {
 	ncg_autofree struct ncg_vm *vms = NULL;
 	__u64 begin = spent_ns();
-	ssize_t count = read_list(walk, &vms);
+	ssize_t count = walk->source.list(walk->source.arg, &vms);
 	struct known *known;
 
 	if (count < 0)
@@ -326,7 +212,7 @@ static int piece(struct ncg_walk *walk, struct ncg_scan *scan, __u64 *cost)
 {
 	__u64 entries = scan->decoder.totals.entries, errors = scan->errors;
 	__u64 begin = spent_ns(), spent;
-	int r = ncg_scan_step(scan, &walk->copier);
+	int r = ncg_scan_step(scan, &walk->source.copier);
 
 	spent = spent_ns() - begin;
 	*cost += spent;
@@ -394,16 +280,11 @@ static void take_ranges(struct ncg_walk_vm *vm, struct ncg_scan *scan)
 /*
  * Whether what was walked is all of one VM: the memory of one that has ended is used again,
  * its structure and its tables at the same addresses as a rule, so that of a page which was
- * copied in between the way back looks right. Ids are never used twice. Asked when all is
- * copied; without an id, where the programs do not observe, it stays unknown.
+ * copied in between the way back looks right. Asked when all is copied.
  */
 static bool same_vm(const struct ncg_walk *walk, const struct ncg_vm *vm)
 {
-	__u64 id;
-
-	if (!vm->id || walk->options.vm_ids_fd < 0)
-		return true;
-	return !bpf_map_lookup_elem(walk->options.vm_ids_fd, &vm->k_kvm, &id) && id == vm->id;
+	return walk->source.still_there(walk->source.arg, vm);
 }
 
 static bool has_leaves(const struct ncg_s2_totals *totals)
@@ -431,6 +312,7 @@ static int take_whole(struct ncg_walk *walk, struct known *known, struct ncg_sca
 	vm->totals = scan->decoder.totals;
 	take_ranges(vm, scan);
 	vm->whole_at = vm->devices_at = began;
+	known->wanted = false;
 	return find_windows(walk, known);
 }
 
@@ -459,11 +341,12 @@ static int advance(struct ncg_walk *walk, struct known *known)
 
 	if (!known->scanning) {
 		known->scan_began = now_ns();
-		r = begin_whole(&known->scan, &known->shown.vm, walk->copier.page_size);
+		r = begin_whole(&known->scan, &known->shown.vm, walk->source.copier.page_size);
 		if (r) {
 			end_scan(known);
 			known->shown.state = NCG_WALK_UNREADABLE;
 			known->shown.whole_at = known->scan_began;
+			known->wanted = false;
 			return r == -EINVAL ? 0 : r;
 		}
 		known->scanning = true;
@@ -476,6 +359,7 @@ static int advance(struct ncg_walk *walk, struct known *known)
 	/* Gone: the next list will say so, or that there are others. */
 	if (r == -ESRCH) {
 		known->shown.whole_at = known->scan_began;
+		known->wanted = false;
 		r = 0;
 	}
 	known->whole_cost = known->scan_cost;
@@ -520,13 +404,15 @@ static int look_at_devices(struct ncg_walk *walk, struct known *known)
 /* ------------------------------------------------------------------ schedule */
 
 /*
- * Never walked before walked. Of those the least done first, so that a large VM keeps
+ * Wanted before not wanted, and never walked before walked. Of those the least done first, so that a large VM keeps
  * no small one waiting; else the longest unseen, so that none waits for ever.
  */
 static bool goes_before(const struct known *a, const struct known *b)
 {
 	bool a_new = !a->shown.whole_at, b_new = !b->shown.whole_at;
 
+	if (a->wanted != b->wanted)
+		return a->wanted;
 	if (a_new != b_new)
 		return a_new;
 	return a_new ? a->scan_cost < b->scan_cost : a->shown.whole_at < b->shown.whole_at;
@@ -548,9 +434,9 @@ static struct known *pick(struct ncg_walk *walk, __u64 before, __s64 left)
 		struct known *k = &walk->known[i];
 		const struct ncg_walk_vm *vm = &k->shown;
 
-		if (vm->state == NCG_WALK_HIDDEN || vm->whole_at >= before)
+		if (vm->state == NCG_WALK_HIDDEN || (vm->whole_at >= before && !k->wanted))
 			continue;
-		if (vm->whole_at && !k->scanning && (__s64)k->whole_cost > left)
+		if (vm->whole_at && !k->wanted && !k->scanning && (__s64)k->whole_cost > left)
 			continue;
 		if (!best || goes_before(k, best))
 			best = k;
@@ -604,12 +490,43 @@ __u64 ncg_walk_background(struct ncg_walk *walk)
 	return k && !r ? ncg_budget_wait(&walk->budget, now_ns(), 0) : LIST_EVERY_NS;
 }
 
+int ncg_walk_list(struct ncg_walk *walk)
+{
+	return list(walk);
+}
+
+int ncg_walk_want_all(struct ncg_walk *walk)
+{
+	int r = list(walk);
+
+	for (size_t i = 0; i < walk->known_count && !r; i++) {
+		struct known *k = &walk->known[i];
+
+		if (k->shown.state == NCG_WALK_HIDDEN)
+			continue;
+		/* What was copied so far may be older than what is asked for. */
+		if (k->scanning)
+			end_scan(k);
+		k->wanted = true;
+	}
+	return r;
+}
+
+size_t ncg_walk_wanted(const struct ncg_walk *walk)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < walk->known_count; i++)
+		count += walk->known[i].wanted;
+	return count;
+}
+
 int ncg_walk_now(struct ncg_walk *walk, size_t i)
 {
 	struct known *known = &walk->known[i];
 	__u64 began = now_ns(), cost = 0;
 	struct ncg_scan scan = {};
-	int r = begin_whole(&scan, &known->shown.vm, walk->copier.page_size);
+	int r = begin_whole(&scan, &known->shown.vm, walk->source.copier.page_size);
 
 	if (!r)
 		do {
@@ -635,7 +552,7 @@ const struct ncg_walk_vm *ncg_walk_vm(const struct ncg_walk *walk, size_t i)
 
 bool ncg_walk_truncated(const struct ncg_walk *walk)
 {
-	return walk->skel->bss->truncated;
+	return walk->source.truncated(walk->source.arg);
 }
 
 struct ncg_walk_stats ncg_walk_stats(const struct ncg_walk *walk)

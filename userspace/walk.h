@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the stage-2 tables of every VM hold, and how old that knowledge is. Owns the
- * loaded walk programs, what is known of each VM, and the share of a CPU that may
+ * source of VMs and pages, what is known of each VM, and the share of a CPU that may
  * be spent on knowing more; one thread uses it. Takes no lock in the kernel.
  *
  * VMs are walked as a whole in the background, a piece at a time; where device
@@ -15,8 +15,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "abi.h"
+#include "scan.h"
 #include "stage2.h"
 
 struct ncg_walk;
@@ -62,8 +64,26 @@ struct ncg_walk_options {
 	void *extent_arg;
 };
 
-/* Loads the walk programs. Returns 0 or -errno, logged. */
+/*
+ * Where VMs and copies of their table pages come from. list(): every set of tables, for the
+ * caller to free; their number or -errno. still_there(): whether a VM of the list is the
+ * same one still, asked when its tables are copied. truncated(): whether the last list
+ * lacked some. close() ends the source.
+ */
+struct ncg_walk_source {
+	ssize_t (*list)(void *arg, struct ncg_vm **ret_vms);
+	bool (*still_there)(void *arg, const struct ncg_vm *vm);
+	bool (*truncated)(void *arg);
+	void (*close)(void *arg);
+	void *arg;
+	struct ncg_scan_copier copier;
+};
+
+/* A walk of this host's VMs (vms.h). Returns 0 or -errno, logged. */
 int ncg_walk_open(const struct ncg_walk_options *options, struct ncg_walk **ret_walk);
+/* A walk of any source, which is the walk's from then on. Returns 0 or -ENOMEM, logged. */
+int ncg_walk_new(const struct ncg_walk_options *options, const struct ncg_walk_source *source,
+		 struct ncg_walk **ret_walk);
 void ncg_walk_close(struct ncg_walk *walk); /* takes NULL */
 
 /*
@@ -78,6 +98,18 @@ int ncg_walk_refresh(struct ncg_walk *walk);
  * long the caller may wait until the next, ns.
  */
 __u64 ncg_walk_background(struct ncg_walk *walk);
+
+/* Reads the list of VMs anew; what is known of those that stay is kept. 0 or -errno, logged. */
+int ncg_walk_list(struct ncg_walk *walk);
+
+/*
+ * Has every set of tables that is there now walked anew as a whole, in the background and by
+ * the share, before all other work; each walk begins after this call. Returns 0 or -errno,
+ * logged. ncg_walk_wanted(): how many have not come to their end yet; one that is gone by
+ * then, or cannot be walked, is not waited for.
+ */
+int ncg_walk_want_all(struct ncg_walk *walk);
+size_t ncg_walk_wanted(const struct ncg_walk *walk);
 
 /*
  * Walks set number i as a whole, now, whatever it costs; the cost is a debt of the

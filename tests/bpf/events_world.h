@@ -374,7 +374,7 @@ struct process {
 };
 
 /* A process whose command line is a VMM's. */
-static void process_begin(struct process *p, const char *name)
+TREE_UNUSED static void process_begin(struct process *p, const char *name)
 {
 	ncg_autoguest struct ncg_guest guest = {};
 	int fds[2];
@@ -403,7 +403,7 @@ static void process_begin(struct process *p, const char *name)
 	p->task.start_boot_ns = guest.start_ticks * (UINT64_C(1000000000) / sysconf(_SC_CLK_TCK));
 }
 
-static void process_end(struct process *p)
+TREE_UNUSED static void process_end(struct process *p)
 {
 	close(p->pipe);
 	assert_int_equal(waitpid(p->task.pid, NULL, 0), p->task.pid);

@@ -13,6 +13,8 @@
 #include "fuzz.h"
 #include "policy.h"
 #include "policy_memory.h"
+#include "policy_named.h"
+#include "policy_word.h"
 
 /* What may be included; policy_memory.h takes "d/" for a folder. */
 static const char *const paths[] = { "policy.conf", "b", "c", "d/1.conf", "d/2.conf" };
@@ -36,6 +38,35 @@ static void check_rule(const struct ncg_policy *policy, const struct ncg_policy_
 	check(!rule->cgroup || rule->cgroup[0] == '/');
 }
 
+/*
+ * Names stand once each and in order, every rule's among them, and a name's line can be
+ * read back: it is one word behind the ids.
+ */
+static void check_named(const struct ncg_policy *policy)
+{
+	size_t with = 0;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		with += policy->rules[i].name != NULL;
+	check(policy->named_count <= with && !policy->named_count == !with);
+	for (size_t i = 0; i < policy->named_count; i++) {
+		const struct ncg_policy_rule *rule = &policy->rules[policy->named[i]];
+		struct ncg_policy_word rest, word;
+		char *line;
+
+		check(policy->named[i] < policy->rule_count && rule->name);
+		check(rule->mask.vendor == 0xffff);
+		check(!i || strcmp(policy->rules[policy->named[i - 1]].name, rule->name) < 0);
+		line = ncg_policy_named_line(rule);
+		check(line && !strchr(line, '\n'));
+		rest = (struct ncg_policy_word){ line, strlen(line), 1 };
+		check(ncg_policy_word_next(&rest, &word) && word.length <= strlen("10de:2330"));
+		check(ncg_policy_word_next(&rest, &word) && ncg_policy_word_is(word, rule->name));
+		check(!ncg_policy_word_next(&rest, &word));
+		free(line);
+	}
+}
+
 static void check_policy(const struct ncg_policy *policy)
 {
 	__u32 lines[NCG_FILES_MAX] = { 0 };
@@ -53,6 +84,7 @@ static void check_policy(const struct ncg_policy *policy)
 		check(rule->line > lines[rule->file]);
 		lines[rule->file] = rule->line;
 	}
+	check_named(policy);
 }
 
 /* What was accepted is text, of lines that are not too long. */
@@ -113,7 +145,9 @@ static void check_errors(const struct ncg_policy_errors *errors, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct memory_file files[FILES] = { 0 };
-	struct memory memory = { .files = files, .file_count = FILES };
+	static const struct memory_known known[] = { { "\"gone\":*", 7, 0 } };
+	struct memory memory = { .files = files, .file_count = FILES, .known = known,
+				 .known_count = 1 };
 	const struct ncg_policy_sources sources = memory_sources(&memory);
 	struct ncg_policy_errors *errors;
 	struct ncg_policy *policy;

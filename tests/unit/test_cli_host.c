@@ -264,6 +264,28 @@ static void doctor_finds_nothing(void **state)
 	json_decref(d);
 }
 
+/* A name that pci.ids has lost: as the daemon would, and with a warning. */
+static void doctor_on_names(void **state)
+{
+	json_t *d;
+
+	(void)state;
+	if (getuid())
+		skip();
+	good_host();
+	tree_file("names", "mode enforce\ndeny fff1:\"Card A\"\n");
+	assert_int_equal(chmod(tree_path("names"), 0644), 0);
+	d = examine("names", "none-known", 1);
+	assert_check(d, "policy", "failed", "see `ncgate check names` (EINVAL)");
+	json_decref(d);
+	tree_file("host/var/lib/ncgate/names", "fff1:0001 fff1:\"Card A\"\n");
+	assert_int_equal(chmod(tree_path("host/var/lib/ncgate/names"), 0600), 0);
+	d = examine("names", "none-known", 1);
+	assert_check(d, "policy", "warning", "pci.ids has lost 1 name of names, which go on "
+					     "standing for the ids of before; see `ncgate check");
+	json_decref(d);
+}
+
 static void doctor_on_kernels(void **state)
 {
 	static const struct {
@@ -431,6 +453,7 @@ int main(void)
 		CLI_TEST(devices_where_there_is_no_host),
 		CLI_TEST(doctor_finds_all),
 		CLI_TEST(doctor_finds_nothing),
+		CLI_TEST(doctor_on_names),
 		CLI_TEST(doctor_on_kernels),
 		CLI_TEST(doctor_on_kvm),
 		CLI_TEST(doctor_on_drivers),

@@ -175,6 +175,35 @@ static void test_nothing_to_tell(void **state)
 	assert_int_equal(access(world->names, F_OK), 0);
 }
 
+/* The file is written where it would say something else, and only there. */
+static void test_written_when_needed(void **state)
+{
+	struct world *world = *state;
+	struct stat first, same, other;
+	ncg_autofree char *a = enforce(world, POLICY, OLD), *b = NULL, *c = NULL, *d = NULL;
+
+	/* Each write makes another file; the old one is held, so that its number stays its. */
+	ncg_autoclose int old = open(world->names, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(stat(world->names, &first), 0);
+	stop(world);
+	start(world);
+	b = enforce(world, POLICY, OLD);
+	assert_int_equal(stat(world->names, &same), 0);
+	assert_int_equal(first.st_ino, same.st_ino);
+	c = enforce(world, POLICY, RENAMED);
+	assert_int_equal(stat(world->names, &other), 0);
+	assert_int_not_equal(first.st_ino, other.st_ino);
+	/* What could not be read is written anew. */
+	stop(world);
+	assert_int_equal(truncate(world->names, 10), 0);
+	start(world);
+	d = enforce(world, POLICY, OLD);
+	stop(world);
+	start(world);
+	assert_int_equal(ncg_name_watch_known(world->watch)->count, 2);
+}
+
 static void test_moved(void **state)
 {
 	struct world *world = *state;
@@ -307,7 +336,7 @@ static void test_of_a_policy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_to_tell), TEST(test_moved),	   TEST(test_moved_between),
+		TEST(test_nothing_to_tell), TEST(test_written_when_needed), TEST(test_moved),	   TEST(test_moved_between),
 		TEST(test_gone),	    TEST(test_many_lines), TEST(test_file_in_trouble),
 		TEST(test_of_a_policy),
 	};

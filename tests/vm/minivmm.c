@@ -29,6 +29,10 @@
  * enters a guest of its own, which is the one above, behind stage-2 tables that map all
  * it needs to itself; KVM makes shadows of those. Both need kvm-arm.mode=nested.
  *
+ * With --inherit this process maps the BARs and leaves the VM to a child that fork()
+ * makes, under another uid: {"child":PID} before all else of the guest. It waits for the
+ * child, ends it when asked to end, and ends with its status.
+ *
  * With --remap or --vms there is no guest: {"result":"remapped","count":N} says how often
  * the BARs were mapped once more.
  *
@@ -53,6 +57,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,6 +94,9 @@ struct options {
 	uint64_t alias;		/* bytes; 0: RAM is memory of its own */
 	unsigned int ipa_bits;
 	unsigned int idle_vms;	/* besides the one that runs */
+	bool inherit;		/* by a child with this uid: */
+	uid_t uid;
+	bool move;
 	bool remap;
 	uint64_t remap_count;	/* 0: until asked to end */
 	uint64_t vms;		/* made and ended, without a guest */
@@ -100,6 +109,7 @@ struct options {
 
 static struct kvm_run *run;
 static volatile sig_atomic_t asked_to_end;
+static volatile pid_t child; /* that has the VM; 0: this process has */
 
 void die(int status, const char *format, ...)
 {
@@ -120,6 +130,8 @@ static void on_signal(int signal)
 	asked_to_end = 1;
 	if (run)
 		run->immediate_exit = 1;
+	if (child)
+		kill(child, SIGTERM);
 }
 
 /*
@@ -432,6 +444,34 @@ static int make_vms(const struct options *opt)
 	return EXIT_OK;
 }
 
+/*
+ * Returns in a child with the uid, which has inherited what was mapped. Who calls waits
+ * for it and ends with its status.
+ */
+static void hand_down(uid_t uid)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = must(fork(), "fork");
+	if (!pid) {
+		must(setresuid(uid, uid, uid), "setresuid");
+		/* After that, which takes it away. */
+		must(prctl(PR_SET_PDEATHSIG, SIGTERM), "PR_SET_PDEATHSIG");
+		printf("{\"child\":%d}\n", getpid());
+		fflush(stdout);
+		return;
+	}
+	child = pid;
+	if (asked_to_end)
+		kill(child, SIGTERM);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			die(EXIT_SETUP, "waitpid: errno=%d (%s)", errno, strerror(errno));
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SETUP);
+}
+
 /* --- options ---------------------------------------------------------- */
 
 static const char usage[] =
@@ -455,6 +495,8 @@ static const char usage[] =
 "  --nested            run it within a guest\n"
 "  --iommufd           open devices by their own files, not by their groups\n"
 "  --gicv2             give the guest a GICv2, whose CPU interface KVM maps\n"
+"  --inherit UID       map the BARs, fork, and run the guest in the child as UID\n"
+"  --move              move each BAR's mapping elsewhere before the guest has it\n"
 "  --remap N           no guest: map the BARs N more times; 0: until SIGTERM\n"
 "  --vms N             no guest: make N VMs and end them\n"
 "  --time              say what processor time the guest's run took, in the end:\n"
@@ -497,7 +539,8 @@ static void parse(int argc, char **argv, struct options *ret)
 {
 	enum { DEVICE = 1, BAR, RAM_MIB, ALIAS, RAM_IPA, BAR_IPA, IPA_BITS, HOLD,
 	       TIME, SPLIT, STORE, TOUCH_PAGES, TOUCH_STRIDE, ACCESSES, GICV2,
-	       REMAP, VMS, EXEC, IOMMUFD, BACKING, EL2, NESTED, IDLE_VMS, IGNORED };
+	       REMAP, VMS, INHERIT, MOVE, EXEC, IOMMUFD, BACKING, EL2, NESTED, IDLE_VMS,
+	       IGNORED };
 	static const struct option table[] = {
 		{ "device", required_argument, NULL, DEVICE },
 		{ "bar", required_argument, NULL, BAR },
@@ -510,6 +553,8 @@ static void parse(int argc, char **argv, struct options *ret)
 		{ "hold", no_argument, NULL, HOLD },
 		{ "time", no_argument, NULL, TIME },
 		{ "split", no_argument, NULL, SPLIT },
+		{ "inherit", required_argument, NULL, INHERIT },
+		{ "move", no_argument, NULL, MOVE },
 		{ "remap", required_argument, NULL, REMAP },
 		{ "vms", required_argument, NULL, VMS },
 		{ "el2", no_argument, NULL, EL2 },
@@ -601,6 +646,13 @@ static void parse(int argc, char **argv, struct options *ret)
 			break;
 		case SPLIT:
 			ret->split = true;
+			break;
+		case INHERIT:
+			ret->inherit = true;
+			ret->uid = number(optarg);
+			break;
+		case MOVE:
+			ret->move = true;
 			break;
 		case REMAP:
 			ret->remap = true;
@@ -709,6 +761,11 @@ int main(int argc, char **argv)
 		return make_vms(&opt);
 
 	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "open /dev/kvm");
+	if (opt.inherit) {
+		for (unsigned int i = 0; i < opt.bar_count; i++)
+			vfio_map_bar(&opt.bars[i]);
+		hand_down(opt.uid);
+	}
 	run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
 			"KVM_GET_VCPU_MMAP_SIZE");
 	vm = must(ioctl(kvm, KVM_CREATE_VM,
@@ -750,7 +807,10 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < opt.bar_count; i++) {
 		struct bar *bar = &opt.bars[i];
 
-		vfio_map_bar(bar);
+		if (!opt.inherit)
+			vfio_map_bar(bar);
+		if (opt.move)
+			vfio_move_bar(bar);
 		if (bar->size < 0x1001 + sizeof(uint64_t) &&
 		    (opt.store_offset || opt.accesses))
 			die(EXIT_USAGE, "%s BAR %d is too small for a store",

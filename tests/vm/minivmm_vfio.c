@@ -221,3 +221,17 @@ void vfio_map_bar(struct bar *bar)
 		bar->memory = NULL;
 	}
 }
+
+void vfio_move_bar(struct bar *bar)
+{
+	void *to;
+
+	if (!bar->memory)
+		return;
+	to = reserve(bar->size, BLOCK);
+	if (mremap(bar->memory, bar->size, bar->size, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+	    MAP_FAILED)
+		die(EXIT_SETUP, "mremap of %s BAR %d: errno=%d (%s)", bar->slot, bar->index,
+		    errno, strerror(errno));
+	bar->memory = to;
+}

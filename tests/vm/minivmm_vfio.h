@@ -34,6 +34,9 @@ void vfio_map_bar(struct bar *bar);
 /* Maps the BAR at its place in this process; false when that is refused. */
 bool vfio_mmap_bar(struct bar *bar);
 
+/* Moves the BAR's mapping to another place in this process (mremap); nothing for a trapped. */
+void vfio_move_bar(struct bar *bar);
+
 /* For a system call that must not fail. */
 int must(int result, const char *what);
 

@@ -47,3 +47,26 @@ wait_for 10 audit_has '.type == "policy_load" and .generation == 3'
 has "$work/ncgated.log" "policy.conf:4: never decides: $work/policy.conf:3 stands before it"
 has "$work/ncgated.log" "2 more rules can never decide; see \`ncgate check $work/policy.conf\`"
 equal "$(grep -c 'never decides' "$work/ncgated.log")" 10 "lines about single rules"
+
+# A policy of 65,536 rules is read beside the loop: the daemon answers meanwhile, and what
+# was asked for while one was being read is read after it.
+large() { # large ANSWER: every rule but the last is for a device that is not there
+	printf 'mode enforce\ndefault deny\n'
+	awk -v last="$1" 'BEGIN { for (i = 0; i < 65535; i++) printf "deny %04x:%04x\n",
+		61440 + i / 256, i % 256; print last " 1af4:1110" }'
+}
+large deny > "$work/policy.conf"
+kill -HUP "$daemon_pid"
+metrics
+large allow > "$work/policy.new"
+mv "$work/policy.new" "$work/policy.conf"
+kill -HUP "$daemon_pid"
+metrics
+wanted=$(sha256sum < "$work/policy.conf")
+is_in_force() { [ "$(ncgate status --json | jq -r .policy.sha256)" = "${wanted%% *}" ]; }
+wait_for 60 is_in_force
+guest d --device $ivshmem --bar 2 --store unaligned
+equal "$(result d)" ok "by the last of 65,536 rules"
+metrics
+equal "$(sample ncgate_policy_last_reload_successful)" 1 "last reload"
+equal "$(sample ncgate_policy_rules)" 65536 "rules"

@@ -125,6 +125,7 @@ daemon_stop() { # daemon_stop [SIGNAL]
 guest() {
 	local name=$1
 	shift
+	rm -f "$work/$name.json" # of a guest before, which would look settled
 	minivmm --hold --name "$name" "$@" > "$work/$name.json" 2> "$work/$name.err" &
 	guest_pid=$!
 	pids="$pids $guest_pid"
@@ -136,6 +137,8 @@ guest_settled() {
 	! kill -0 "$2" 2>/dev/null
 }
 result() { sed -n 's/.*"result": *"\([a-z-]*\)".*/\1/p' "$work/$1.json"; }
+# child_of NAME: the PID of the process that has the VM of a guest with --inherit.
+child_of() { sed -n 's/.*"child": *\([0-9]*\).*/\1/p' "$work/$1.json"; }
 
 end() { # end PID
 	kill -TERM "$1" 2>/dev/null || :
