@@ -297,7 +297,7 @@ static const json_t *find(const struct world *w, const char *type, size_t n)
  * Every event number once, by itself, among repeats or in a gap. Returns how many are in
  * gaps. What is counted is told first.
  */
-static uint64_t account_told(const struct world *w)
+TREE_UNUSED static uint64_t account_told(const struct world *w)
 {
 	const uint64_t last = sequence(w, NCG_SEQUENCE_EVENT);
 	unsigned char *seen = calloc(last + 2, 1);
@@ -333,13 +333,13 @@ static uint64_t account_told(const struct world *w)
 }
 
 /* Tells what is counted and reads the whole trail. */
-static void tell(struct world *w)
+TREE_UNUSED static void tell(struct world *w)
 {
 	assert_int_equal(ncg_events_finish(w->events), 0);
 	trail(w);
 }
 
-static uint64_t account(struct world *w)
+TREE_UNUSED static uint64_t account(struct world *w)
 {
 	tell(w);
 	return account_told(w);
