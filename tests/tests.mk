@@ -114,8 +114,9 @@ $(OUT)/tests/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(OUT)/libncg.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(OUT)/libncg.a $(ALL_LIBS) -lcmocka -o $@
 
-# Programs of theirs; test_losses and test_missing have those of test_events, and test_programs ncgate's own.
-$(filter-out %/test_losses %/test_missing %/test_programs,$(BPFTESTS:%=$(OUT)/tests/%)): %: %.bpf.o
+# Programs of theirs; test_losses and test_missing have those of test_events, and test_programs and test_views
+# ncgate's own.
+$(filter-out %/test_losses %/test_missing %/test_programs %/test_views,$(BPFTESTS:%=$(OUT)/tests/%)): %: %.bpf.o
 $(OUT)/tests/test_losses $(OUT)/tests/test_missing: $(OUT)/tests/test_events.bpf.o
 
 $(OUT)/tests/%: tests/bpf/%.c $(wildcard tests/unit/*.h tests/bpf/*.h) $(OUT)/libncg.a
