@@ -223,7 +223,7 @@ static void print_foreign(const struct ncg_cli *cli, const json_t *foreign)
 	char line[192];
 	size_t i;
 
-	if (!json_is_array(foreign)) {
+	if (json_is_null(foreign)) {
 		print_label("");
 		print_problem(cli, "whether others have programs on the hook is not known");
 		return;

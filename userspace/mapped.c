@@ -2,6 +2,7 @@
 #include "mapped.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,15 @@ static ssize_t read_all(int fd, char **ret_data)
 		return -errno;
 	*ret_data = ncg_take_ptr(data);
 	return size;
+}
+
+/*
+ * Whether vfio is in the kernel, as a module or built in: it makes a class for the devices
+ * that it opens (`vfio`, and since v6.1 `vfio-dev`). Without it nothing of it is mapped.
+ */
+static bool vfio_is_there(void)
+{
+	return !access("/sys/class/vfio-dev", F_OK) || !access("/sys/class/vfio", F_OK);
 }
 
 static int find_built_in(const struct mapped_bpf *skel)
@@ -98,9 +108,14 @@ static ssize_t search(const struct bpf_program *program, __u32 pid, char **ret_d
 
 ssize_t ncg_mapped_read(struct ncg_mapped **ret_mapped)
 {
-	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = load();
+	ncg_cleanup(mapped_bpf__destroy_cleanup) struct mapped_bpf *skel = NULL;
 	ssize_t size;
 
+	if (!vfio_is_there()) {
+		*ret_mapped = NULL;
+		return 0;
+	}
+	skel = load();
 	if (!skel)
 		return -errno;
 	size = search(skel->progs.mapped_bars, 0, (char **)ret_mapped);

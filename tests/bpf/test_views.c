@@ -49,6 +49,7 @@ static struct ncg_programs *programs;
 static struct ncg_hazard_watch *hazards;
 static struct ncg_map_watch *map_watch;
 static struct ncg_name_watch *names;
+static struct ncg_foreign *foreign;
 static struct process {
 	pid_t pid;
 	int pipe;
@@ -188,6 +189,9 @@ static int set_up(void **state)
 	assert_int_equal(ncg_map_watch_open(&maps, &map_watch), 0);
 	ncg_hazard_watch_open(tree_path("no-hazards"), &hazards);
 	ncg_name_watch_open(tree_path("names"), &names);
+	assert_int_equal(ncg_foreign_open(audit, &foreign), 0);
+	ncg_foreign_look(foreign, NULL, 0);
+	sources.foreign = foreign;
 	sources.map_watch = map_watch;
 	sources.hazards = hazards;
 	sources.names = names;
@@ -206,6 +210,7 @@ static int tear_down(void **state)
 	ncg_map_watch_close(map_watch);
 	ncg_hazard_watch_close(hazards);
 	ncg_name_watch_close(names);
+	ncg_foreign_close(foreign);
 	ncg_walk_close(sources.walk);
 	ncg_inventory_close(sources.inventory);
 	ncg_audit_close(audit);

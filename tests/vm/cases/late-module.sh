@@ -14,6 +14,7 @@ metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="hook"}')" 0 "grade before vfio-pci is loaded"
 equal "$(sample 'ncgate_program_attached{program="stage2_map"}')" 1 "what needs no module"
 equal "$(sample 'ncgate_enforcement_grade{grade="trap"}')" 1 "grade until it is"
+equal "$(sample ncgate_bar_mmaps_before_gate)" 0 "mappings before the gate, without vfio"
 ncgate status | grep -q "not loaded; until it is known" || fail "status does not say what it waits for"
 
 # The daemon does not get to look.

@@ -106,7 +106,7 @@ daemon() {
 		--hazards "$hazards_conf" --listen 127.0.0.1:9188 "$@" >> "$work/ncgated.log" 2>&1 &
 	daemon_pid=$!
 	pids="$pids $daemon_pid"
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 60))
 	until busybox wget -q -O /dev/null "$url/" 2> /dev/null; do
 		kill -0 "$daemon_pid" 2>/dev/null || { cat "$work/ncgated.log" >&2; fail "ncgated ended"; }
 		[ "$SECONDS" -lt "$end" ] || { cat "$work/ncgated.log" >&2; fail "ncgated does not answer"; }
