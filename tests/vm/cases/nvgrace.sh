@@ -64,6 +64,7 @@ wait_for 10 audit_has '.type == "vm_destroy" and .guest.name == "a"
 # A child does not inherit it.
 guest inherit --inherit 65534 --device $bochs --bar 2 --store unaligned
 equal "$(result inherit)" kvm-error "RESMEM that was granted to the parent"
+end "$guest_pid" # the parent has the device until then
 
 # USEMEM, BAR 4, is mapped cacheable by the VMM; nobody is asked about it. Where KVM makes
 # Device of that (6.12), it is shown as the device's.

@@ -14,7 +14,7 @@ policy <<-END
 	without-hook trap
 END
 daemon
-has "$work/ncgated.log" "\`without-hook trap\` needs bpf among the kernel's LSMs, which are $(cat /sys/kernel/security/lsm)"
+has "$work/ncgated.log" "needs bpf among the kernel's LSMs, which are $(cat /sys/kernel/security/lsm)"
 has "$work/ncgated.log" "name it in lsm= on the kernel's command line"
 metrics
 equal "$(sample 'ncgate_enforcement_grade{grade="none"}')" 1 "grade"

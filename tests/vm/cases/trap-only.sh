@@ -51,18 +51,20 @@ zero=10 two=4
 [ -n "$remaps" ] || zero=9 two=1
 last_decided() { audit_has '.type == "decision" and .device.slot == "'$ivshmem'" and .guest.comm == "vfiomap32"'; }
 wait_for 10 last_decided
-count() { audit '.type == "decision" and .device.slot == "'$bochs'" and .device.bar == '"$1" | wc -l; }
-equal "$(count 0)" $zero "decisions about BAR 0"
+# Each length in a process of its own, of which it is the first mmap: that is always recorded.
+for length in $lengths; do
+	try $bochs $length > "$work/length"
+done
+daemon_stop # which tells what it has counted
+# Those that have a record of their own, and those that were counted as repeats.
+count() {
+	jq -s '[.[] | if .type == "decision" then . + { count: 1 } elif .type == "repeats" then
+		.of[] | select(.type == "decision") else empty end |
+		select(.device.slot == "'$bochs'" and .device.bar == '"$1"') | .count] | add // 0' \
+		"$work/audit.jsonl"
+}
+equal "$(count 0)" $((zero + $(echo $lengths | wc -w))) "decisions about BAR 0"
 equal "$(count 2)" $two "decisions about BAR 2"
 # Not by jq, which knows whole numbers up to 2^53 alone.
 equal "$(grep '"type":"decision"' "$work/audit.jsonl" | grep -c '"length":9223372036854775807[,}]')" 4 \
 	"lengths that no mmap can have"
-
-# The same policy in audit mode refuses nothing, and still decides.
-sed -i 's/^mode enforce/mode audit/' "$work/policy.conf"
-kill -HUP "$daemon_pid"
-wait_for 10 audit_has '.type == "policy_load" and .generation == 2'
-try $bochs $of_bochs > "$work/bochs.audit"
-diff "$work/bochs.before" "$work/bochs.audit" || fail "audit mode refuses"
-wait_for 10 audit_has '.type == "decision" and .verdict == "deny" and .mode == "audit"
-	and .grade == "trap" and .device.bar == 0'

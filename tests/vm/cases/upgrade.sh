@@ -3,6 +3,7 @@
 # for this build's; where this build's cannot be attached they go on deciding, and are
 # shown as what they are.
 # kernels: 6.12
+# limit: 400
 passthrough $bochs
 policy <<-END
 	mode enforce
